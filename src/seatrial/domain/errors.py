@@ -1,0 +1,245 @@
+"""Every error Seatrial raises on purpose, drawn once.
+
+::
+
+    SeatrialError
+    ├── ConfigError                what the user wrote in settings or on the command line cannot be used
+    │   ├── UnknownSettingError        a key of seatrial.toml or SEATRIAL_* that does not exist
+    │   └── UsageError                 a command or call with impossible arguments
+    ├── DependencyError            something outside Seatrial is needed and is not there
+    │   ├── MissingExtraError          a Python package of an optional extra is not installed
+    │   ├── UnreachableError           a server or index does not answer
+    │   └── StorageFullError           the disk (or a quota) has no room; nothing half-written is left behind
+    ├── DataError                  rows that cannot be trained on or scored
+    │   ├── SourceError                a data source is missing, unreadable or not what its digest says
+    │   ├── UnknownColumnError         a column named in the settings is not in the source
+    │   ├── EmptyTextError             rows whose text is empty
+    │   ├── LabelError                 one class only, or labels the model does not know
+    │   └── LeakageError               the same text or group on both sides of a split
+    ├── ModelError                 a model, version, artifact or bundle that cannot be used
+    │   ├── UnknownModelError          no model of that name
+    │   ├── UnknownVersionError        no such version or alias of the model
+    │   ├── UnknownArtifactError       the version has no such artifact
+    │   ├── UnsupportedModelError      an architecture or format Seatrial cannot read or convert
+    │   ├── BundleError                a serving directory that is not whole
+    │   │   ├── BundleMissingFileError     a file the manifest names is absent
+    │   │   ├── BundleAlteredError         a file's size or digest is not the manifest's
+    │   │   └── BundleManifestError        the manifest itself is absent or malformed
+    │   ├── RefusedArtifactError       the artifact's findings forbid serving it
+    │   ├── TrainingError              training cannot start or go on
+    │   └── ConversionError            an exporter, quantiser or checker failed
+    ├── LedgerError                the record of findings and decisions
+    │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
+    │   └── LedgerConflictError        a write that contradicts what the store already holds
+    └── RequestError               a request to the data plane that gets no prediction
+        ├── InvalidRequestError        the client's mistake: wrong form, types or values
+        ├── PayloadTooLargeError       over the body or text limits
+        ├── ModelNotServedError        no loaded model of that name or version
+        ├── OverloadedError            the queue is full; retry later
+        ├── DeadlineExceededError      the request's time ran out before an engine took it
+        ├── NotReadyError              starting up or draining
+        └── InferenceError             the engine failed: our fault
+
+Each message is a sentence that says what happened and what to do next. Codes of HTTP and of the command line are
+not known here: ``serving/http_errors.py`` and ``cli/exit_codes.py`` map the classes. A bad measurement is no error:
+it is a Finding.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BundleAlteredError",
+    "BundleError",
+    "BundleManifestError",
+    "BundleMissingFileError",
+    "ConfigError",
+    "ConversionError",
+    "DataError",
+    "DeadlineExceededError",
+    "DependencyError",
+    "EmptyTextError",
+    "InferenceError",
+    "InvalidRequestError",
+    "LabelError",
+    "LeakageError",
+    "LedgerConflictError",
+    "LedgerError",
+    "LedgerTamperedError",
+    "MissingExtraError",
+    "ModelError",
+    "ModelNotServedError",
+    "NotReadyError",
+    "OverloadedError",
+    "PayloadTooLargeError",
+    "RefusedArtifactError",
+    "RequestError",
+    "SeatrialError",
+    "SourceError",
+    "StorageFullError",
+    "TrainingError",
+    "UnknownArtifactError",
+    "UnknownColumnError",
+    "UnknownModelError",
+    "UnknownSettingError",
+    "UnknownVersionError",
+    "UnreachableError",
+    "UnsupportedModelError",
+    "UsageError",
+]
+
+
+class SeatrialError(Exception):
+    """Root of the tree: catch it to catch everything Seatrial raises on purpose."""
+
+
+class ConfigError(SeatrialError):
+    """What the user wrote in settings or on the command line cannot be used."""
+
+
+class UnknownSettingError(ConfigError):
+    """A key of seatrial.toml or a SEATRIAL_* variable that does not exist."""
+
+
+class UsageError(ConfigError):
+    """A command or call with impossible arguments."""
+
+
+class DependencyError(SeatrialError):
+    """Something outside Seatrial is needed and is not there."""
+
+
+class MissingExtraError(DependencyError):
+    """A Python package of an optional extra is not installed."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"This step needs {package}: install it with pip install 'seatrial[{extra}]'.")
+        self.package = package
+        self.extra = extra
+
+
+class UnreachableError(DependencyError):
+    """A server or index does not answer."""
+
+
+class StorageFullError(DependencyError):
+    """The disk (or a quota) has no room; nothing half-written is left behind."""
+
+
+class DataError(SeatrialError):
+    """Rows that cannot be trained on or scored."""
+
+
+class SourceError(DataError):
+    """A data source is missing, unreadable or not what its digest says."""
+
+
+class UnknownColumnError(DataError):
+    """A column named in the settings is not in the source."""
+
+
+class EmptyTextError(DataError):
+    """Rows whose text is empty."""
+
+
+class LabelError(DataError):
+    """One class only, or labels the model does not know."""
+
+
+class LeakageError(DataError):
+    """The same text or group stands on both sides of a split."""
+
+
+class ModelError(SeatrialError):
+    """A model, version, artifact or bundle that cannot be used."""
+
+
+class UnknownModelError(ModelError):
+    """No model of that name."""
+
+
+class UnknownVersionError(ModelError):
+    """No such version or alias of the model."""
+
+
+class UnknownArtifactError(ModelError):
+    """The version has no such artifact."""
+
+
+class UnsupportedModelError(ModelError):
+    """An architecture or format Seatrial cannot read or convert."""
+
+
+class BundleError(ModelError):
+    """A serving directory that is not whole."""
+
+
+class BundleMissingFileError(BundleError):
+    """A file the manifest names is absent."""
+
+
+class BundleAlteredError(BundleError):
+    """A file's size or digest is not the manifest's."""
+
+
+class BundleManifestError(BundleError):
+    """The manifest itself is absent or malformed."""
+
+
+class RefusedArtifactError(ModelError):
+    """The artifact's findings forbid serving it."""
+
+
+class TrainingError(ModelError):
+    """Training cannot start or go on."""
+
+
+class ConversionError(ModelError):
+    """An exporter, quantiser or checker failed."""
+
+
+class LedgerError(SeatrialError):
+    """The record of findings and decisions cannot be used."""
+
+
+class LedgerTamperedError(LedgerError):
+    """The chain, its head or what it cites does not verify."""
+
+
+class LedgerConflictError(LedgerError):
+    """A write contradicts what the store already holds."""
+
+
+class RequestError(SeatrialError):
+    """A request to the data plane that gets no prediction."""
+
+
+class InvalidRequestError(RequestError):
+    """The client's mistake: wrong form, types or values."""
+
+
+class PayloadTooLargeError(RequestError):
+    """Over the body or text limits."""
+
+
+class ModelNotServedError(RequestError):
+    """No loaded model of that name or version."""
+
+
+class OverloadedError(RequestError):
+    """The queue is full; retry later."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DeadlineExceededError(RequestError):
+    """The request's time ran out before an engine took it."""
+
+
+class NotReadyError(RequestError):
+    """Starting up or draining."""
+
+
+class InferenceError(RequestError):
+    """The engine failed: our fault."""

@@ -1,0 +1,165 @@
+"""From token ids to logits, and the facts of each served request."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from seatrial.domain.model import Artifact
+
+__all__ = [
+    "EngineOutput",
+    "FloatArray",
+    "InferenceEngine",
+    "IntArray",
+    "Outcome",
+    "PredictionRecord",
+    "RecordSink",
+    "TokenBatch",
+]
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TokenBatch:
+    """A ragged batch of token ids, special tokens included.
+
+    Attributes:
+        ids: (tokens,) int64, all texts end to end.
+        offsets: (texts + 1,) int64; text i is ``ids[offsets[i]:offsets[i + 1]]``.
+    """
+
+    ids: IntArray
+    offsets: IntArray
+
+    @classmethod
+    def from_rows(cls, rows: Sequence[Sequence[int]]) -> TokenBatch:
+        """Packs one sequence of ids per text.
+
+        Example:
+            >>> batch = TokenBatch.from_rows([[101, 102], [101, 7, 102]])
+            >>> len(batch), batch.tokens, batch.lengths.tolist()
+            (2, 5, [2, 3])
+        """
+        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+        ids = np.fromiter((token for row in rows for token in row), np.int64, int(offsets[-1]))
+        return cls(ids, offsets)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    @property
+    def tokens(self) -> int:
+        """How many tokens all texts have together."""
+        return int(self.offsets[-1])
+
+    @property
+    def lengths(self) -> IntArray:
+        """(texts,) int64: tokens of each text."""
+        return np.diff(self.offsets)
+
+    def row(self, index: int) -> IntArray:
+        """(tokens of the text,) int64: the ids of one text."""
+        return self.ids[self.offsets[index] : self.offsets[index + 1]]
+
+    def take(self, indices: Sequence[int] | IntArray) -> TokenBatch:
+        """The batch of the chosen texts, in the order given."""
+        return TokenBatch.concatenate([TokenBatch(r, np.array([0, len(r)])) for r in map(self.row, indices)])
+
+    @classmethod
+    def concatenate(cls, batches: Sequence[TokenBatch]) -> TokenBatch:
+        """All texts of all batches, in order."""
+        if not batches:
+            return cls(np.zeros(0, np.int64), np.zeros(1, np.int64))
+        ids = np.concatenate([batch.ids for batch in batches])
+        lengths = np.concatenate([batch.lengths for batch in batches])
+        return cls(ids, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EngineOutput:
+    """What an engine returns for a laid-out batch.
+
+    Attributes:
+        logits: (texts, labels) float32.
+        pooled: (texts, hidden) float32, the representation the head reads, where the artifact gives it.
+    """
+
+    logits: FloatArray
+    pooled: FloatArray | None = None
+
+
+class InferenceEngine(Protocol):
+    """A loaded artifact on one device. It knows nothing of queues, texts or HTTP, and may be called from any thread."""
+
+    @property
+    def artifact(self) -> Artifact:
+        """The artifact that was loaded."""
+        ...
+
+    def infer(self, inputs: Mapping[str, IntArray]) -> EngineOutput:
+        """Runs one batch laid out by ``text.layout`` for this artifact.
+
+        Raises:
+            InferenceError: the runtime failed, or its answer is not finite.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives memory back; a closed engine raises InferenceError when used. Closing twice is allowed."""
+        ...
+
+
+class Outcome(enum.StrEnum):
+    """How a request ended; the values of the ``status`` label."""
+
+    SUCCESS = "success"
+    ERROR = "error"
+    INVALID = "invalid"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionRecord:
+    """The facts of one request to the data plane; written once, when the response is handed over.
+
+    Attributes:
+        version: the version that answered, ``unknown`` when none was chosen.
+        latency_s: from request received to last byte handed over.
+        tokens: tokens of all its texts, special tokens included.
+        queue_s: longest wait of its texts for an engine.
+        inference_s: time inside the engine.
+        labels: predicted label of each text.
+        confidences: probability of that label, in the same order.
+    """
+
+    request_id: str
+    model: str
+    version: str
+    outcome: Outcome
+    latency_s: float
+    unit: str | None = None
+    texts: int = 0
+    tokens: int = 0
+    queue_s: float = 0.0
+    inference_s: float = 0.0
+    labels: tuple[str, ...] = ()
+    confidences: tuple[float, ...] = ()
+
+
+class RecordSink(Protocol):
+    """Receives each PredictionRecord exactly once; must not block and must not raise."""
+
+    def record(self, record: PredictionRecord) -> None:
+        """Takes the facts of one finished request."""
+        ...
