@@ -26,7 +26,10 @@ BAD = ("bad", "awful", "poor", "dull", "broken", "cold")
 NEUTRAL = ("the", "film", "phone", "plot", "case", "a", "was", "is", "and", "it", "story", "screen", "very", "so")
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 VOCABULARY = {
-    word: i for i, word in enumerate((*_SPECIAL, *GOOD, *BAD, *NEUTRAL, *"abcdefghijklmnopqrstuvwxyz0123456789.,!"))
+    word: i
+    for i, word in enumerate(
+        dict.fromkeys((*_SPECIAL, *GOOD, *BAD, *NEUTRAL, *"abcdefghijklmnopqrstuvwxyz0123456789.,!"))  # "a" is in both
+    )
 }
 PASSED = (Finding("conversion.test", "tiny@1/onnx-fp32", Verdict.PASS, "Made for a test.", samples=1),)
 SIGNATURE = Signature(LABELS, MAX_TOKENS)

@@ -54,3 +54,8 @@ class Dataset:
     sha256: str
     card: Mapping[str, Any] = field(default_factory=dict)
     profile: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def splits(self) -> Mapping[str, LabelledRows]:
+        """The splits by name, in the order of their use."""
+        return {"train": self.train, "validation": self.validation, "test": self.test}

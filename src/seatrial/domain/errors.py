@@ -33,6 +33,8 @@
     │   └── LedgerConflictError        a write that contradicts what the store already holds
     └── RequestError               a request to the data plane that gets no prediction
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
+        │   ├── MediaTypeError             the body is declared as something other than plain JSON
+        │   └── SlowRequestError           the body did not arrive within the request's time
         ├── PayloadTooLargeError       over the body or text limits
         ├── ModelNotServedError        no loaded model of that name or version
         ├── OverloadedError            the queue is full; retry later
@@ -65,6 +67,7 @@ __all__ = [
     "LedgerConflictError",
     "LedgerError",
     "LedgerTamperedError",
+    "MediaTypeError",
     "MissingExtraError",
     "ModelError",
     "ModelNotServedError",
@@ -74,6 +77,7 @@ __all__ = [
     "RefusedArtifactError",
     "RequestError",
     "SeatrialError",
+    "SlowRequestError",
     "SourceError",
     "StorageFullError",
     "TrainingError",
@@ -215,6 +219,14 @@ class RequestError(SeatrialError):
 
 class InvalidRequestError(RequestError):
     """The client's mistake: wrong form, types or values."""
+
+
+class MediaTypeError(InvalidRequestError):
+    """The body is declared as something other than plain JSON."""
+
+
+class SlowRequestError(InvalidRequestError):
+    """The body did not arrive within the request's time."""
 
 
 class PayloadTooLargeError(RequestError):

@@ -69,16 +69,21 @@ class Finding:
     details: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dictionary; NaN and infinities become None, since JSON has no word for them."""
+        """A JSON-ready dictionary; NaN and infinities become None, since JSON has no word for them.
+
+        Example:
+            >>> Finding("a.b", "m@1", Verdict.ERROR, "No figure.", math.nan).to_json()["value"] is None
+            True
+        """
         return {
             "check": self.check,
             "subject": self.subject,
             "verdict": self.verdict.word,
             "reason": self.reason,
-            "value": _finite(self.value),
-            "limit": _finite(self.limit),
-            "samples": self.samples,
-            "details": dict(self.details),
+            "value": None if self.value is None else _finite(float(self.value)),
+            "limit": None if self.limit is None else _finite(float(self.limit)),
+            "samples": int(self.samples),
+            "details": _finite(self.details),
         }
 
     @classmethod
@@ -86,7 +91,7 @@ class Finding:
         """The finding that `to_json` wrote.
 
         Raises:
-            ValueError: a key is missing or the verdict is unknown.
+            ValueError: a key is missing, has another type, or the verdict is unknown.
 
         Example:
             >>> finding = Finding("evaluation.accuracy_floor", "m@1", Verdict.PASS, "0.9 is enough.", 0.9, 0.8, 100)
@@ -95,17 +100,17 @@ class Finding:
         """
         try:
             return cls(
-                check=document["check"],
-                subject=document["subject"],
-                verdict=Verdict.from_word(document["verdict"]),
-                reason=document["reason"],
-                value=document.get("value"),
-                limit=document.get("limit"),
-                samples=document.get("samples", 0),
-                details=document.get("details", {}),
+                check=_typed(document["check"], str),
+                subject=_typed(document["subject"], str),
+                verdict=Verdict.from_word(_typed(document["verdict"], str)),
+                reason=_typed(document["reason"], str),
+                value=_typed(document.get("value"), int, float, type(None)),
+                limit=_typed(document.get("limit"), int, float, type(None)),
+                samples=_typed(document.get("samples", 0), int),
+                details=_typed(document.get("details", {}), dict),
             )
-        except KeyError as missing:
-            raise ValueError(f"This is no finding: it lacks {missing}.") from None
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"This is no finding ({error!r}): it needs what Finding.to_json writes.") from error
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:
@@ -118,5 +123,18 @@ def worst(findings: Iterable[Finding]) -> Verdict:
     return max((finding.verdict for finding in findings), default=Verdict.INCONCLUSIVE)
 
 
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+def _finite(value: Any) -> Any:
+    """The value with None in place of each NaN and infinity, however deep."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _typed(value: Any, *kinds: type) -> Any:
+    if not isinstance(value, kinds) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is not of type {' or '.join(kind.__name__ for kind in kinds)}")
+    return value

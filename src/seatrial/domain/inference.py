@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -48,10 +49,8 @@ class TokenBatch:
             >>> len(batch), batch.tokens, batch.lengths.tolist()
             (2, 5, [2, 3])
         """
-        lengths = np.fromiter(map(len, rows), np.int64, len(rows))
-        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-        ids = np.fromiter((token for row in rows for token in row), np.int64, int(offsets[-1]))
-        return cls(ids, offsets)
+        offsets = _offsets(np.fromiter(map(len, rows), np.int64, len(rows)))
+        return cls(np.fromiter(itertools.chain.from_iterable(rows), np.int64, int(offsets[-1])), offsets)
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
@@ -71,8 +70,24 @@ class TokenBatch:
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
     def take(self, indices: Sequence[int] | IntArray) -> TokenBatch:
-        """The batch of the chosen texts, in the order given."""
-        return TokenBatch.concatenate([TokenBatch(r, np.array([0, len(r)])) for r in map(self.row, indices)])
+        """The batch of the chosen texts, in the order given; the cost does not depend on the other texts.
+
+        Raises:
+            IndexError: an index is not one of 0 to the number of texts less one.
+
+        Example:
+            >>> TokenBatch.from_rows([[1], [2, 3], [4]]).take([1, 0]).ids.tolist()
+            [2, 3, 1]
+        """
+        chosen = np.asarray(indices, np.int64)
+        if chosen.size and chosen.min() < 0:
+            raise IndexError(f"There is no text {chosen.min()}: texts are counted from 0.")
+        starts = self.offsets[chosen]
+        lengths = self.offsets[chosen + 1] - starts
+        offsets = _offsets(lengths)
+        # Where each token stood: the start of its text, and how far it is into the text.
+        positions = np.arange(offsets[-1]) + np.repeat(starts - offsets[:-1], lengths)
+        return TokenBatch(self.ids[positions], offsets)
 
     @classmethod
     def concatenate(cls, batches: Sequence[TokenBatch]) -> TokenBatch:
@@ -80,8 +95,7 @@ class TokenBatch:
         if not batches:
             return cls(np.zeros(0, np.int64), np.zeros(1, np.int64))
         ids = np.concatenate([batch.ids for batch in batches])
-        lengths = np.concatenate([batch.lengths for batch in batches])
-        return cls(ids, np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]))
+        return cls(ids, _offsets(np.concatenate([batch.lengths for batch in batches])))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,3 +177,10 @@ class RecordSink(Protocol):
     def record(self, record: PredictionRecord) -> None:
         """Takes the facts of one finished request."""
         ...
+
+
+def _offsets(lengths: IntArray) -> IntArray:
+    """(texts + 1,) int64: where each text begins, and where the last one ends."""
+    offsets = np.zeros(len(lengths) + 1, np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets

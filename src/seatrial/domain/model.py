@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from seatrial.domain.errors import UsageError
+from seatrial.domain.naming import ALIASES, Alias, Stage, VersionRef, check_model_name
 
 __all__ = [
     "ALIASES",
@@ -27,29 +27,6 @@ __all__ = [
     "VersionRef",
     "check_model_name",
 ]
-
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-class Alias(enum.StrEnum):
-    """The roles a version can have; at most one version of a model has each."""
-
-    CANDIDATE = "candidate"
-    STAGING = "staging"
-    PRODUCTION = "production"
-    PREVIOUS = "previous"
-
-
-ALIASES: tuple[Alias, ...] = tuple(Alias)
-
-
-class Stage(enum.StrEnum):
-    """MLflow's stage field, kept in step with the aliases for people who read it."""
-
-    NONE = "None"
-    STAGING = "Staging"
-    PRODUCTION = "Production"
-    ARCHIVED = "Archived"
 
 
 class ArtifactFormat(enum.StrEnum):
@@ -105,12 +82,40 @@ class Signature:
     outputs: tuple[TensorSpec, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
-            raise UsageError(f"A classifier needs at least two distinct labels, not {list(self.labels)}.")
+        if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels) or not all(self.labels):
+            raise UsageError(f"A classifier needs at least two distinct labels with a name, not {list(self.labels)}.")
         if self.max_tokens < 1:
-            raise UsageError(f"max_tokens must be at least 1, not {self.max_tokens}.")
+            raise UsageError(f"max_tokens must be at least 1, not {self.max_tokens}: a model reads one token or more.")
         if not self.outputs:
             object.__setattr__(self, "outputs", (TensorSpec("logits", "FP32", (-1, len(self.labels))),))
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary.
+
+        Example:
+            >>> signature = Signature(("no", "yes"), 128)
+            >>> Signature.from_json(signature.to_json()) == signature
+            True
+        """
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Signature:
+        """The signature that `to_json` wrote, also after it went through JSON text.
+
+        Raises:
+            KeyError, TypeError, UsageError: it is no signature.
+        """
+
+        def tensors(rows: Sequence[Mapping[str, Any]]) -> tuple[TensorSpec, ...]:
+            return tuple(TensorSpec(row["name"], row["datatype"], tuple(row["shape"])) for row in rows)
+
+        return cls(
+            tuple(document["labels"]),
+            document["max_tokens"],
+            tensors(document["inputs"]),
+            tensors(document["outputs"]),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,43 +158,6 @@ class ModelVersion:
 
 
 @dataclass(frozen=True, slots=True)
-class VersionRef:
-    """What a person types to name a version: ``name@7`` or ``name@production``; bare ``name`` means production.
-
-    Example:
-        >>> VersionRef.parse("bert-sentiment@7").selector
-        7
-        >>> VersionRef.parse("bert-sentiment").selector
-        'production'
-    """
-
-    name: str
-    selector: int | str
-
-    @classmethod
-    def parse(cls, text: str) -> VersionRef:
-        """Reads ``MODEL@V``.
-
-        Raises:
-            UsageError: the name is impossible, or the selector is neither a positive number nor an alias.
-        """
-        name, at, selector = text.partition("@")
-        check_model_name(name)
-        if not at:
-            return cls(name, Alias.PRODUCTION.value)
-        if selector.isascii() and selector.isdigit() and int(selector) > 0:
-            return cls(name, int(selector))
-        if selector in set(Alias):
-            return cls(name, selector)
-        raise UsageError(
-            f"{text!r} names no version: write {name}@NUMBER or {name}@ALIAS with one of {', '.join(Alias)}."
-        )
-
-    def __str__(self) -> str:
-        return f"{self.name}@{self.selector}"
-
-
-@dataclass(frozen=True, slots=True)
 class Lineage:
     """Where a version came from, complete enough to make it again.
 
@@ -199,6 +167,7 @@ class Lineage:
         code_revision: version control revision or package version of the code that trained it.
         parameters: settings of the training, flat.
         metrics: final figures, flat.
+        origin: how the version came to be: ``trained`` here, or brought from elsewhere.
     """
 
     key: str
@@ -285,21 +254,3 @@ class ModelRegistry(Protocol):
     def tags(self, name: str) -> Mapping[str, str]:
         """All tags of the model."""
         ...
-
-
-def check_model_name(name: str) -> str:
-    """The name, if it can be a model's: letters, digits, dot, dash and underscore, at most 100.
-
-    Raises:
-        UsageError: it cannot.
-
-    Example:
-        >>> check_model_name("bert-sentiment")
-        'bert-sentiment'
-    """
-    if not _NAME.fullmatch(name) or ".." in name:
-        raise UsageError(
-            f"{name!r} cannot be a model name: use letters, digits, '.', '-' and '_', at most 100, "
-            "starting with a letter or digit."
-        )
-    return name

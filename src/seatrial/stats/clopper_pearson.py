@@ -6,7 +6,7 @@ binomial", Biometrika 26 (1934), 404-413.
 
 from __future__ import annotations
 
-__all__ = ["interval", "lower_bound", "upper_bound"]
+__all__ = ["check_confidence", "interval", "lower_bound", "upper_bound"]
 
 
 def upper_bound(events: int, trials: int, confidence: float = 0.95) -> float:
@@ -42,7 +42,11 @@ def lower_bound(events: int, trials: int, confidence: float = 0.95) -> float:
         0.970487
     """
     _check(events, trials, confidence)
-    return 1.0 - upper_bound(trials - events, trials, confidence)
+    if events == 0:
+        return 0.0
+    from scipy.special import betaincinv
+
+    return float(betaincinv(events, trials - events + 1, 1 - confidence))
 
 
 def interval(events: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
@@ -53,12 +57,18 @@ def interval(events: int, trials: int, confidence: float = 0.95) -> tuple[float,
         >>> round(low, 4), round(high, 4)
         (0.4439, 0.9748)
     """
+    check_confidence(confidence)
     one_sided = (1 + confidence) / 2
     return lower_bound(events, trials, one_sided), upper_bound(events, trials, one_sided)
+
+
+def check_confidence(confidence: float) -> None:
+    """Raises ValueError unless the confidence lies between 0 and 1."""
+    if not 0 < confidence < 1:
+        raise ValueError(f"A confidence lies between 0 and 1, not {confidence}.")
 
 
 def _check(events: int, trials: int, confidence: float) -> None:
     if not 0 <= events <= trials:
         raise ValueError(f"{events} events of {trials} trials is impossible.")
-    if not 0 < confidence < 1:
-        raise ValueError(f"A confidence lies between 0 and 1, not {confidence}.")
+    check_confidence(confidence)

@@ -71,7 +71,12 @@ def superiority_p_value(counts: PairedCounts) -> float:
 
 
 def harm_p_value(counts: PairedCounts) -> float:
-    """Exact one-sided p-value of "the challenger is not worse": small means it is worse."""
+    """Exact one-sided p-value of "the challenger is not worse": small means it is worse.
+
+    Example:
+        >>> harm_p_value(PairedCounts(100, worse=5, better=0))
+        0.03125
+    """
     return superiority_p_value(PairedCounts(counts.rows, worse=counts.better, better=counts.worse))
 
 
@@ -79,16 +84,21 @@ def loss_upper_bound(counts: PairedCounts, confidence: float = 0.95) -> float:
     """Upper bound on the accuracy the challenger loses, valid at `confidence` whatever the truth.
 
     The loss is d (2 q - 1), with d the share of discordant rows and q the share of those that are worse. Each gets
-    its exact Clopper-Pearson bound at half the error, hence the product holds at `confidence` (union bound). It is
-    conservative: never too small, a little wide.
+    its exact Clopper-Pearson bound at half the error, hence the product holds at `confidence` (union bound). Which
+    bound of d is read hangs on the data, by the sign of 2 q - 1 at q's bound, and costs nothing: while q's bound
+    holds, a product of the other sign than the truth is never too small. Conservative: never too small, a little wide.
 
     Returns:
         A difference of accuracies from -1 to 1; negative says the challenger is proven better.
+
+    Raises:
+        ValueError: the confidence is impossible.
 
     Example:
         >>> round(loss_upper_bound(PairedCounts(1000, worse=0, better=0)), 5)  # identical answers
         0.00368
     """
+    clopper_pearson.check_confidence(confidence)
     half = (1 + confidence) / 2
     discordant = counts.worse + counts.better
     worse_share = clopper_pearson.upper_bound(counts.worse, discordant, half)

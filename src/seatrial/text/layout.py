@@ -12,7 +12,7 @@ __all__ = ["lay_out"]
 
 
 def lay_out(batch: TokenBatch, layout: Layout, pad_id: int = 0) -> dict[str, IntArray]:
-    """The input tensors of a batch of at least one text.
+    """The input tensors of a batch.
 
     Returns:
         For PADDED: ``input_ids`` and ``attention_mask``, both (texts, longest) int64.
@@ -27,7 +27,7 @@ def lay_out(batch: TokenBatch, layout: Layout, pad_id: int = 0) -> dict[str, Int
     if layout is not Layout.PADDED:
         raise UnsupportedModelError(f"This release lays batches out as {Layout.PADDED}, not as {layout}.")
     lengths = batch.lengths
-    real = np.arange(int(lengths.max())) < lengths[:, None]  # (texts, longest)
+    real = np.arange(lengths.max(initial=0)) < lengths[:, None]  # (texts, longest)
     input_ids = np.full(real.shape, pad_id, np.int64)
     input_ids[real] = batch.ids
     return {"input_ids": input_ids, "attention_mask": real.astype(np.int64)}

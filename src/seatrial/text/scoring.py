@@ -42,7 +42,7 @@ def score(
         company: texts of similar length together (fastest), as they come, or at random by `seed`.
 
     Returns:
-        (texts, labels) float32.
+        (texts, labels) float32; (0, 0) where there are no texts to ask about.
 
     Raises:
         InferenceError: the engine failed.

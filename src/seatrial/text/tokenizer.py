@@ -7,15 +7,22 @@ from pathlib import Path
 
 import tokenizers
 
-from seatrial.domain.errors import BundleAlteredError, BundleMissingFileError, InvalidRequestError
+from seatrial.domain.errors import (
+    BundleAlteredError,
+    BundleMissingFileError,
+    InvalidRequestError,
+    UnsupportedModelError,
+)
 from seatrial.domain.inference import TokenBatch
 
 __all__ = ["CHARS_PER_TOKEN", "Tokenizer"]
 
 CHARS_PER_TOKEN = 128
-"""Characters of a text that are read for each token it may have; a longer text is cut there before it is tokenised,
-which bounds the work. No word of more than 100 characters is ever split by WordPiece, so ordinary text of 128 tokens
-is never touched; only runs of white space or of invisible characters can be longer."""
+"""Characters of a text that are read for each token it may have; a longer text is cut there before it is tokenised.
+
+This bounds the work: a tokenizer reads the whole of a text before it cuts it. Ordinary text has four or five
+characters a token. Only text with more than this many, such as long runs of white space or words of hundreds of
+letters, can lose tokens that would have fitted."""
 
 
 class Tokenizer:
@@ -27,6 +34,11 @@ class Tokenizer:
         self._tokenizer = tokenizer
         self.max_tokens = max_tokens
         self.special_tokens = tokenizer.num_special_tokens_to_add(False)
+        if max_tokens <= self.special_tokens:
+            raise UnsupportedModelError(
+                f"A model of {max_tokens} tokens has no room for text beside the {self.special_tokens} special tokens "
+                "of its tokenizer: use a model that reads more."
+            )
 
     @classmethod
     def from_file(cls, path: Path, max_tokens: int) -> Tokenizer:
@@ -38,13 +50,15 @@ class Tokenizer:
         Raises:
             BundleMissingFileError: there is no such file.
             BundleAlteredError: it is no tokenizer.
+            UnsupportedModelError: `max_tokens` leaves no room for text.
         """
         if not path.is_file():
             raise BundleMissingFileError(f"{path} is missing: without its tokenizer the model cannot read texts.")
         try:
-            return cls(tokenizers.Tokenizer.from_file(str(path)), max_tokens)
+            tokenizer = tokenizers.Tokenizer.from_file(str(path))
         except Exception as error:  # the Rust library raises plain Exception for every fault of the file
-            raise BundleAlteredError(f"{path} is no tokenizer: {error}") from error
+            raise BundleAlteredError(f"{path} is no tokenizer: {error}. Fetch the bundle again.") from error
+        return cls(tokenizer, max_tokens)
 
     def effective_length(self, max_length: int) -> int:
         """The limit that applies: the one asked for, the model's where that is smaller.
@@ -62,15 +76,17 @@ class Tokenizer:
         """Token ids of each text, special tokens included, cut to `max_length` tokens.
 
         Raises:
-            InvalidRequestError: `max_length` is too small, or a text is not valid Unicode (a lone surrogate).
+            InvalidRequestError: `max_length` is too small, or a text is no string of valid Unicode (it has a lone
+                surrogate).
         """
+        _check_strings(texts)
         limit = self.effective_length(max_length)
         chars = limit * CHARS_PER_TOKEN
         try:
             encodings = self._tokenizer.encode_batch_fast([text[:chars] for text in texts], add_special_tokens=False)
         except TypeError:
             bad = next((i for i, text in enumerate(texts) if not _encodable(text)), 0)
-            raise InvalidRequestError(f"texts[{bad}] is not valid Unicode: it holds half a surrogate pair.") from None
+            raise InvalidRequestError(f"texts[{bad}] is not valid Unicode: take out half a surrogate pair.") from None
         rows = []
         for encoding in encodings:
             encoding.truncate(limit - self.special_tokens)
@@ -84,6 +100,14 @@ class Tokenizer:
     def pad_id(self) -> int:
         """The id that fills padded cells, 0 where the vocabulary names none."""
         return next((i for i in map(self._tokenizer.token_to_id, ("[PAD]", "<pad>")) if i is not None), 0)
+
+
+def _check_strings(texts: Sequence[str]) -> None:
+    if isinstance(texts, str):
+        raise InvalidRequestError("texts is one string: send a list of strings.")
+    for index, text in enumerate(texts):
+        if not isinstance(text, str):
+            raise InvalidRequestError(f"texts[{index}] is of type {type(text).__name__}: send strings.")
 
 
 def _encodable(text: str) -> bool:

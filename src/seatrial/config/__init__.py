@@ -1,0 +1,36 @@
+"""Settings: `seatrial.toml`, overridden by SEATRIAL_* variables, read once into frozen sections, one for each step.
+
+Belongs here: what can be set, its default, its limits, and where each value came from.
+Does not belong: what a setting does; that is its step's business, and a step is given only its own section.
+Called by: wiring and the command line.
+"""
+
+from seatrial.config.loading import CONFIG_FILE, load_settings
+from seatrial.config.sections import (
+    ConversionSettings,
+    DataSettings,
+    EvaluationSettings,
+    ModelSettings,
+    RegistrySettings,
+    Section,
+    ServingSettings,
+    StoreSettings,
+    TrainingSettings,
+)
+from seatrial.config.settings import Settings, mask
+
+__all__ = [
+    "CONFIG_FILE",
+    "ConversionSettings",
+    "DataSettings",
+    "EvaluationSettings",
+    "ModelSettings",
+    "RegistrySettings",
+    "Section",
+    "ServingSettings",
+    "Settings",
+    "StoreSettings",
+    "TrainingSettings",
+    "load_settings",
+    "mask",
+]

@@ -1,0 +1,155 @@
+"""What works on this machine and in this project, what is missing, and what to do about it."""
+
+from __future__ import annotations
+
+import enum
+import importlib.util
+import os
+import platform
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from seatrial import __version__
+from seatrial.config import Settings, load_settings
+from seatrial.domain.errors import DependencyError, SeatrialError
+
+__all__ = ["Check", "State", "examine"]
+
+_EXTRAS = {
+    "control": ("sqlalchemy", "alembic", "scipy", "pyarrow", "jinja2", "matplotlib"),
+    "registry": ("mlflow",),
+    "train": ("torch", "transformers", "sklearn", "safetensors"),
+    "convert": ("torch", "onnx", "onnxscript"),
+}
+_ROOM_BYTES = 3 * 2**30
+"""Free disk a training with its registry and bundles needs, with room to spare."""
+
+
+class State(enum.Enum):
+    """How a check came out."""
+
+    OK = "ok"
+    NOTE = "note"
+    BROKEN = "broken"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at.
+
+    Attributes:
+        advice: what to do, empty when nothing need be done.
+        outside: whether the fault lies with a server or disk rather than with the settings.
+    """
+
+    what: str
+    state: State
+    found: str
+    advice: str = ""
+    outside: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {"what": self.what, "state": self.state.value, "found": self.found, "advice": self.advice}
+
+
+def examine(project_dir: Path) -> list[Check]:
+    """Looks at machine, installation and project; changes nothing but what opening the store creates."""
+    checks = [*_machine(), *_extras()]
+    try:
+        settings = load_settings(project_dir)
+    except SeatrialError as error:
+        return [*checks, Check("settings", State.BROKEN, str(error), "Mend seatrial.toml or the variable named.")]
+    changed = len(settings.origins)
+    checks.append(Check("settings", State.OK, f"{settings.project_dir}, {changed} changed from their defaults"))
+    return [*checks, *_places(settings), *_ports(settings), *_servers(settings)]
+
+
+def _machine() -> Iterator[Check]:
+    yield Check("seatrial", State.OK, f"{__version__} on Python {platform.python_version()}")
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    yield Check("machine", State.OK, f"{os.cpu_count()} cores, {memory / 2**30:.0f} GiB memory, {platform.machine()}")
+    flags = _processor_flags()
+    vnni = sorted(flags & {"avx512_vnni", "avx_vnni", "amx_int8"})
+    if vnni:
+        yield Check("int8 arithmetic", State.OK, ", ".join(vnni))
+    else:
+        yield Check(
+            "int8 arithmetic", State.NOTE, "no VNNI", "int8 artifacts are made with 7-bit weights (reduce_range)."
+        )
+    if Path("/proc/driver/nvidia/version").exists():
+        yield Check("GPU", State.OK, "NVIDIA driver found")
+    else:
+        yield Check("GPU", State.NOTE, "none", "Everything runs on the processor; gpu_memory_used_bytes stays absent.")
+
+
+def _processor_flags() -> set[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text("utf-8").splitlines()
+    except OSError:
+        return set()
+    return {flag for line in lines if line.startswith("flags") for flag in line.partition(":")[2].split()}
+
+
+def _extras() -> Iterator[Check]:
+    for extra, modules in _EXTRAS.items():
+        missing = [module for module in modules if importlib.util.find_spec(module) is None]
+        if missing:
+            advice = f"pip install 'seatrial[{extra}]' if you need that step here."
+            yield Check(f"extra {extra}", State.NOTE, f"missing: {', '.join(missing)}", advice)
+        else:
+            yield Check(f"extra {extra}", State.OK, "installed")
+
+
+def _places(settings: Settings) -> Iterator[Check]:
+    home = settings.home
+    standing = next(parent for parent in (home, *home.parents) if parent.exists())
+    if not os.access(standing, os.W_OK):
+        yield Check(
+            "home", State.BROKEN, f"{home} cannot be written", "Set SEATRIAL_HOME to a directory of yours.", True
+        )
+        return
+    free = shutil.disk_usage(standing).free
+    found = f"{home}, {free / 2**30:.0f} GiB free"
+    if free < _ROOM_BYTES:
+        yield Check("home", State.BROKEN, found, f"Make room: {_ROOM_BYTES / 2**30:.0f} GiB are needed.", True)
+    else:
+        yield Check("home", State.OK, found)
+
+
+def _ports(settings: Settings) -> Iterator[Check]:
+    for name in ("port", "internal_port"):
+        port = getattr(settings.serving, name)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((settings.serving.host, port))
+            except OSError as error:
+                advice = f"Something listens there already: set serving.{name}, or end it."
+                yield Check(f"serving.{name}", State.NOTE, f"{port}: {error.strerror}", advice)
+            else:
+                yield Check(f"serving.{name}", State.OK, f"{port} is free")
+
+
+def _servers(settings: Settings) -> Iterator[Check]:
+    from seatrial.wiring.workshop import Workshop
+
+    workshop = Workshop(settings)
+    try:
+        yield _asked("ledger", lambda: f"{workshop.store_url}, {workshop.store.head().seq} entries")
+        yield _asked("registry", lambda: f"{workshop.registry_url}, models: {len(workshop.registry.list_models())}")
+    finally:
+        workshop.close()
+
+
+def _asked(what: str, question: Callable[[], str]) -> Check:
+    try:
+        return Check(what, State.OK, question())
+    except SeatrialError as error:
+        return Check(what, State.BROKEN, str(error), "", outside=isinstance(error, DependencyError))
+    except ImportError as error:
+        return Check(what, State.NOTE, str(error), "Needed on the control side only; serving goes on without.")

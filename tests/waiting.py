@@ -1,0 +1,26 @@
+"""Waiting for a server a test started, and ports for it."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import time
+from collections.abc import Callable
+
+
+def free_port() -> int:
+    """A loopback port nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(true: Callable[[], bool], process: subprocess.Popen[bytes], within_s: float = 60.0) -> None:
+    """Waits until something is true; fails at once when the process has ended, or after `within_s`."""
+    started = time.monotonic()
+    while not true():
+        if process.poll() is not None:
+            errors = process.stderr.read().decode() if process.stderr else ""
+            raise AssertionError(f"the process ended with {process.returncode}: {errors[-3000:]}")
+        assert time.monotonic() - started < within_s, "it did not happen in time"
+        time.sleep(0.02)
