@@ -9,7 +9,7 @@ Run it on an idle machine: two cores shared with anything else measure something
 from __future__ import annotations
 
 import argparse
-import datetime
+import datetime as dt
 import http.client
 import json
 import os
@@ -186,7 +186,7 @@ def render(figures: list[Figure]) -> str:
         "",
         "Written by `make bench`. Absolute figures hold on the machine named only.",
         "",
-        f"- date: {datetime.datetime.now(datetime.UTC):%Y-%m-%d %H:%M} UTC",
+        f"- date: {dt.datetime.now(dt.UTC):%Y-%m-%d %H:%M} UTC",
         f"- machine: {processor()}, {os.cpu_count()} cores, {memory_gib():.0f} GiB memory, {platform.system()}",
         f"- Python {platform.python_version()}, {versions}",
         "",

@@ -7,7 +7,9 @@ import contextlib
 import http.client
 import json
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,11 +20,23 @@ from prometheus_client.parser import text_string_to_metric_families
 from seatrial.bundle import Bundle
 from seatrial.config import ServingSettings
 from seatrial.domain.inference import InferenceEngine, PredictionRecord
+from seatrial.engines.fake_engine import FakeEngine
 from seatrial.engines.loading import load_engine
 from seatrial.serving.plane import DataPlane
 from seatrial.serving.server import Addresses, Server
 
-__all__ = ["BAD_BODIES", "Collected", "Response", "Running", "running"]
+__all__ = [
+    "BAD_BODIES",
+    "Collected",
+    "FakeNvml",
+    "Held",
+    "Response",
+    "Running",
+    "eventually",
+    "in_background",
+    "running",
+    "waiting_texts",
+]
 
 # Bodies that are no request to /predict, by what is wrong with them.
 BAD_BODIES = {
@@ -178,3 +192,71 @@ def running(
             assert not thread.is_alive(), "the server did not stop"
     if failures:
         raise failures[0]
+
+
+class Held:
+    """A fake engine that is busy with its first calls until it is let go."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Semaphore(0)
+        self.let_go = threading.Event()
+        self.engine = FakeEngine(script=self._script)
+
+    def _script(self, _call: int) -> float:
+        self.entered.release()
+        assert self.let_go.wait(60)
+        return 0.0
+
+    def load(self, _bundle: Bundle) -> InferenceEngine:
+        return self.engine
+
+
+@contextlib.contextmanager
+def in_background(*calls: Callable[[], Any]) -> Iterator[list[Any]]:
+    """Runs the calls in threads; their results are in the list once the block has ended."""
+    results: list[Any] = []
+    with ThreadPoolExecutor(len(calls)) as pool:
+        futures = [pool.submit(call) for call in calls]
+        yield results
+        results += [future.result(60) for future in futures]
+
+
+def waiting_texts(run: Running) -> int:
+    """Texts in the line; no request can ask this without joining it."""
+    return run.server._plane._batcher._line.texts
+
+
+def eventually(condition: Callable[[], bool]) -> None:
+    """Waits until the other side of a socket has noticed."""
+    deadline_s = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline_s
+        time.sleep(0.005)
+
+
+class FakeNvml:
+    """Two GPUs, the second of which does not answer."""
+
+    class NVMLError(Exception):
+        pass
+
+    class Memory:
+        used = 5 * 2**30
+
+    def __init__(self, driver: bool = True) -> None:
+        self.driver = driver
+
+    def nvmlInit(self) -> None:  # noqa: N802  NVIDIA's name
+        if not self.driver:
+            raise self.NVMLError("Driver Not Loaded")
+
+    def nvmlDeviceGetCount(self) -> int:  # noqa: N802  NVIDIA's name
+        return 2
+
+    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:  # noqa: N802  NVIDIA's name
+        if index == 1:
+            raise self.NVMLError("GPU is lost")
+        return index
+
+    def nvmlDeviceGetMemoryInfo(self, _handle: int) -> Memory:  # noqa: N802  NVIDIA's name
+        return self.Memory()

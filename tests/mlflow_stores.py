@@ -16,11 +16,10 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.builders import SIGNATURE, manifest
-
 from seatrial.bundle import Bundle, write_bundle
 from seatrial.domain.model import ArtifactFormat, Lineage, ModelVersion, Signature
 from seatrial.registry.mlflow_registry import MlflowRegistry
+from tests.builders import SIGNATURE, manifest
 
 __all__ = ["file_bundle", "free_port", "lineage", "new_database", "register", "server", "sqlite_registry"]
 

@@ -27,7 +27,7 @@ test_ratio = 0.4
 base_model = "base"
 epochs = {epochs}
 batch_size = 32
-learning_rate = 0.002
+learning_rate = 0.005
 freeze_embeddings = false
 checkpoint_every_steps = 5
 threads = 1
@@ -39,7 +39,7 @@ slice_rows = 50
 """
 
 
-def write_project(directory: Path, *, seed: int = 0, epochs: float = 4, data: str = "") -> Path:
+def write_project(directory: Path, *, seed: int = 0, epochs: float = 8, data: str = "") -> Path:
     """Writes rows, base model and settings; needs torch."""
     directory.mkdir(parents=True, exist_ok=True)
     texts, labels = random_texts(ROWS, seed=7)
@@ -54,7 +54,7 @@ def write_project(directory: Path, *, seed: int = 0, epochs: float = 4, data: st
     return directory
 
 
-def write_settings(directory: Path, *, seed: int = 0, epochs: float = 4, data: str = "") -> None:
+def write_settings(directory: Path, *, seed: int = 0, epochs: float = 8, data: str = "") -> None:
     """Writes the settings anew; another seed makes another version."""
     text = _SETTINGS.format(model=MODEL, seed=seed, epochs=epochs, data=data)
     (directory / "seatrial.toml").write_text(text, "utf-8")

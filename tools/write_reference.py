@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import typer.main
+from prometheus_client.metrics import MetricWrapperBase
 
 from seatrial.cli.main import app
 from seatrial.config import Settings
@@ -26,9 +27,12 @@ def settings_page() -> str:
     lines = [
         "# Settings",
         "",
-        "One `seatrial.toml` describes one project. `SEATRIAL_SECTION__KEY` in the environment is stronger than the file, "
-        "the command line is stronger still. Unknown keys are refused with their place. `seatrial config show` prints "
-        "each value and where it came from. `SEATRIAL_HOME` moves the state (default: `.seatrial` in the project).",
+        (
+            "One `seatrial.toml` describes one project. `SEATRIAL_SECTION__KEY` in the environment is stronger than "
+            "the file, the command line is stronger still. Unknown keys are refused with their place. "
+            "`seatrial config show` prints each value and where it came from. `SEATRIAL_HOME` moves the state "
+            "(default: `.seatrial` in the project)."
+        ),
     ]
     for section, kind in Settings.sections().items():
         lines += ["", f"## [{section}]", "", str(kind.__doc__), "", "| setting | default | meaning |", "|---|---|---|"]
@@ -43,9 +47,11 @@ def cli_page() -> str:
     lines = [
         "# Command line",
         "",
-        "Exit codes: 0 done, 1 a finding says no, 2 usage or configuration, 3 something outside does not answer. Results go "
-        "to standard output, progress and logs to standard error: bars and words on a terminal, plain lines and JSON "
-        "elsewhere. `--log-level`, before the command, chooses what is logged.",
+        (
+            "Exit codes: 0 done, 1 a finding says no, 2 usage or configuration, 3 something outside does not answer. "
+            "Results go to standard output, progress and logs to standard error: bars and words on a terminal, plain "
+            "lines and JSON elsewhere. `--log-level`, before the command, chooses what is logged."
+        ),
     ]
     for path, command in _commands(typer.main.get_command(app), "seatrial"):
         lines += ["", f"## `{path}`", "", str(command.help).strip(), "", "| | default | |", "|---|---|---|"]
@@ -53,7 +59,7 @@ def cli_page() -> str:
             if parameter.name == "help":
                 continue
             names = ", ".join(f"`{name}`" for name in parameter.opts) if parameter.param_type_name == "option" else ""
-            shown = names or f"`{parameter.make_metavar(_context(command))}`"
+            shown = names or f"`{parameter.metavar or parameter.name.upper()}`"
             default = "" if parameter.default in (None, "", False) or callable(parameter.default) else parameter.default
             lines.append(
                 f"| {shown} | {f'`{default}`' if default != '' else ''} | {getattr(parameter, 'help', '') or ''} |"
@@ -66,16 +72,22 @@ def metrics_page() -> str:
     lines = [
         "# Metrics",
         "",
-        "`GET /metrics` on the internal port (9090), for Prometheus. Units are base units; labels are few and bounded: an "
-        "unknown model or version is labelled `unknown`. `status` is `success`, `error` (our fault), `invalid` (a client's "
-        "mistake), `rejected` (queue full), `expired` or `cancelled`. Latency is measured from request received to last "
-        "byte handed over. `gpu_memory_used_bytes` is absent where there is no NVIDIA driver.",
+        (
+            "`GET /metrics` on the internal port (9090), for Prometheus. Units are base units; labels are few and "
+            "bounded: an unknown model or version is labelled `unknown`. `status` is `success`, `error` (our fault), "
+            "`invalid` (a client's mistake), `rejected` (queue full), `expired` or `cancelled`. "
+            "`gpu_memory_used_bytes` is absent where there is no NVIDIA driver."
+        ),
         "",
         "| series | kind | labels | meaning |",
         "|---|---|---|---|",
     ]
-    for name, kind, labels, meaning in MetricsSink.described():
-        lines.append(f"| `{name}` | {kind} | {', '.join(f'`{label}`' for label in labels)} | {meaning} |")
+    for collector in MetricsSink()._registry._collector_to_names:
+        if isinstance(collector, MetricWrapperBase):
+            kind, labels = collector._type, ", ".join(f"`{label}`" for label in collector._labelnames)
+            name = collector._name + ("_total" if kind == "counter" else "")
+            lines.append(f"| `{name}` | {kind} | {labels} | {collector._documentation} |")
+    lines.append("| `gpu_memory_used_bytes` | gauge | `gpu_id` | Memory in use on each GPU. |")
     return "\n".join(lines) + "\n"
 
 
@@ -87,10 +99,6 @@ def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
         yield from _commands(child, f"{path} {name}")
     if not hasattr(command, "commands"):
         yield path, command
-
-
-def _context(command: Any) -> Any:
-    return command.context_class(command)
 
 
 if __name__ == "__main__":

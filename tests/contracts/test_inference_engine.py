@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.builders import LABELS, VOCABULARY, onnx_bundle, source_bundle
 
 from seatrial.domain.errors import InferenceError
 from seatrial.domain.inference import FloatArray, InferenceEngine, IntArray, TokenBatch
@@ -19,6 +18,7 @@ from seatrial.engines.fake_engine import FakeEngine
 from seatrial.engines.loading import load_engine
 from seatrial.text.labels import softmax
 from seatrial.text.layout import lay_out
+from tests.builders import LABELS, VOCABULARY, onnx_bundle, source_bundle
 
 KINDS = ("fake", "onnx", "torch")
 Open = Callable[[], InferenceEngine]
@@ -142,3 +142,13 @@ def test_a_token_the_vocabulary_lacks_is_an_inference_error(kind: str, tmp_path:
     inputs["input_ids"][0, 0] = 10**6
     with pytest.raises(InferenceError, match="failed"):
         engine.infer(inputs)
+
+
+@pytest.mark.parametrize("kind", ["onnx", "torch"])
+def test_no_number_of_threads_means_one_a_core(kind: str, tmp_path: Path) -> None:
+    bundle = (onnx_bundle if kind == "onnx" else source_bundle)(tmp_path / "bundle")
+    engine = load_engine(bundle, threads=0)
+    try:
+        assert engine.infer(laid_out(3)).logits.shape == (3, 2)
+    finally:
+        load_engine(bundle, threads=1)  # PyTorch's number is the whole process's

@@ -9,8 +9,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.builders import SIGNATURE
-from tests.mlflow_stores import file_bundle, lineage, sqlite_registry
 
 from seatrial.bundle import Bundle
 from seatrial.domain.errors import (
@@ -23,6 +21,8 @@ from seatrial.domain.errors import (
 from seatrial.domain.model import Alias, ModelRegistry, ModelVersion, Signature, Stage
 from seatrial.registry.memory_registry import MemoryRegistry
 from seatrial.registry.mlflow_registry import MlflowRegistry
+from tests.builders import SIGNATURE
+from tests.mlflow_stores import file_bundle, lineage, sqlite_registry
 
 CANDIDATE, STAGING, PRODUCTION, PREVIOUS = Alias
 

@@ -224,5 +224,5 @@ def test_a_training_killed_at_any_moment_is_completed_by_the_same_command(tmp_pa
     assert seatrial_json(directory, "convert", f"{MODEL}@1")["passed"]
     assert seatrial_json(directory, "models", "show", f"{MODEL}@production")["version"] == 1
     seatrial(directory, "models", "verify")
-    leftovers = [path for path in (directory / ".seatrial" / "bundles").rglob(".*partial*")]
+    leftovers = list((directory / ".seatrial" / "bundles").rglob(".*partial*"))
     assert leftovers == []

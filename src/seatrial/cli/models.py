@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -53,8 +54,8 @@ def show(ref: ModelRef, project: ProjectDir = HERE, as_json: Json = False) -> No
     if as_json:
         print_json(version)
         return
-    plain = {k: v for k, v in version.items() if k not in ("findings", "artifacts", "lineage")}
-    print_table(("", ""), [*plain.items(), *((f"lineage.{k}", v) for k, v in version["lineage"].items())])
+    plain = {key: value for key, value in version.items() if key not in ("findings", "artifacts")}
+    print_table(("", ""), list(_flat(plain)))
     print_table(
         ("artifact", "directory", "servable"),
         [(a["artifact"], a["directory"], a["servable"]) for a in version["artifacts"]],
@@ -106,6 +107,17 @@ def verify(
         print_findings(findings)
     if worst(findings) is not Verdict.PASS:
         raise typer.Exit(FINDING_SAYS_NO)
+
+
+def _flat(document: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Nested facts as rows: the path of each, and its value as a person would write it."""
+    for key, value in document.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{key}.")
+        elif isinstance(value, float):
+            yield f"{prefix}{key}", f"{value:.6g}"
+        else:
+            yield f"{prefix}{key}", ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _moment(text: str) -> datetime:

@@ -109,5 +109,5 @@ def mask(value: object) -> str:
 
 
 def _sqlite_url(path: Path) -> str:
-    """The SQLAlchemy URL of a file: since 2.1 it reads percent signs in a path as escapes, and always a question mark."""
+    """The SQLAlchemy URL of a file: since 2.1 a percent sign in it is an escape, and a question mark ends the path."""
     return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"

@@ -15,7 +15,7 @@ def load_engine(bundle: Bundle, *, threads: int = 1) -> InferenceEngine:
     """Loads the artifact of an opened bundle with the engine of its format.
 
     Args:
-        threads: how many threads one call computes with.
+        threads: how many threads one call computes with, 0 for one a core.
 
     Raises:
         BundleMissingFileError: a file the engine needs is absent.

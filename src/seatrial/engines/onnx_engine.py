@@ -27,7 +27,7 @@ class OnnxEngine(Engine):
 
     Args:
         bundle: of an ONNX artifact; weights in external files beside the graph are found by the runtime.
-        threads: how many threads one call computes with.
+        threads: how many threads one call computes with, 0 for one a core.
 
     Raises:
         BundleMissingFileError: the bundle has no graph.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,7 @@ class TorchEngine(Engine):
 
     Args:
         bundle: of a Hugging Face artifact.
-        threads: how many threads PyTorch computes with; PyTorch knows this number for the whole process only.
+        threads: how many threads PyTorch computes with, 0 for one a core; the number is the whole process's.
 
     Raises:
         MissingExtraError: torch or transformers is not installed.
@@ -46,7 +47,7 @@ def _open_model(directory: str, threads: int) -> Any:
         import transformers
     except ImportError as error:
         raise MissingExtraError("torch and transformers", "train") from error
-    torch.set_num_threads(threads)
+    torch.set_num_threads(threads or os.cpu_count() or 1)
     try:
         model, loading = transformers.AutoModelForSequenceClassification.from_pretrained(
             directory,

@@ -107,8 +107,9 @@ def translated(
 
     where, text = mask(tracking_uri), mask(error)
     if _FULL.search(text):
-        return StorageFullError(f"No room for the files or the database of MLflow at {where}: free some space and "
-                                "run the command again.")  # fmt: skip
+        return StorageFullError(
+            f"No room for the files or the database of MLflow at {where}: free some space and run the command again."
+        )
     answered = isinstance(error, RestException)
     code = getattr(error, "error_code", "INTERNAL_ERROR")
     if code == "TEMPORARILY_UNAVAILABLE" or (code in _NO_ANSWER and not answered):

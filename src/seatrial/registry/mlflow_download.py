@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from seatrial.bundle import write_directory_atomically
 from seatrial.domain.errors import UnknownArtifactError, UnknownVersionError, UsageError
-from seatrial.registry.admission import check_destination
 from seatrial.registry.mlflow_connection import MlflowConnection, absent_as
 
 if TYPE_CHECKING:
@@ -32,14 +31,13 @@ def download(connection: MlflowConnection, uri: str, destination: Path) -> Path:
         connection: the way to MLflow.
         uri: ``models:/name/7``, ``models:/name/Production``, ``models:/name/latest``, ``models:/name@alias``,
             ``models:/m-<id>`` or ``runs:/<run>/<path>``.
-        destination: absent or empty; becomes the directory, or holds the file, that is named.
+        destination: becomes the directory, or holds the file, that is named; an earlier copy there is replaced.
 
     Raises:
-        UsageError: the URI has another form, or `destination` holds something else.
+        UsageError: the URI has another form.
         UnknownVersionError, UnknownArtifactError: there is nothing of that name.
         StorageFullError: no room; nothing is left behind.
     """
-    check_destination(destination)
     models, runs = _MODELS.fullmatch(uri), _RUNS.fullmatch(uri.rstrip("/"))
     with connection.client() as client:
         if models:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,10 @@ MODEL_TAG = "seatrial.model"
 
 _BUNDLES = "bundles"
 _PAGE = 1000
+# How MLflow says that somebody else was there before: error codes.
+_EXISTS = "RESOURCE_ALREADY_EXISTS"
+_ABSENT = "RESOURCE_DOES_NOT_EXIST"
+_NOT_ACTIVE = "INVALID_PARAMETER_VALUE"  # of a run that is deleted already
 # Limits of MLflow 3 (mlflow/utils/validation.py): parameters in one request, their length, what names may hold.
 _BATCH = 100
 _VALUE_CHARS = 6000
@@ -57,7 +61,8 @@ class Experiment:
         """
         found = client.get_experiment_by_name(self.name)
         if found is None:
-            if (created := _unless_exists(client.create_experiment, self.name, self.artifact_uri or None)) is not None:
+            created = _unless(_EXISTS, client.create_experiment, self.name, self.artifact_uri or None)
+            if created is not None:
                 return str(created)
             found = client.get_experiment_by_name(self.name)
         if found.lifecycle_stage != "active":
@@ -73,7 +78,7 @@ class Registration:
     """One version to be registered: `complete` does it, as often as it is called.
 
     A version appears in MLflow in one step, when everything it needs is stored. MLflow has no unique keys, so two
-    processes that register the same key at once make two versions: each then keeps the first and deletes the other.
+    processes that register the same key at once make two versions: each then returns the first and deletes the other.
     """
 
     connection: MlflowConnection
@@ -105,13 +110,21 @@ class Registration:
         if not same:
             return None
         first, *later = sorted(same, key=lambda version: int(version.version))
-        for version in later:
-            client.delete_model_version(self.name, str(version.version))
-            if version.run_id != first.run_id:
-                client.delete_run(version.run_id)
+        if later:
+            self._remove(client, first, later)
         if client.get_run(first.run_id).info.status != "FINISHED":
             client.set_terminated(first.run_id)
         return first
+
+    def _remove(self, client: MlflowClient, first: MlflowVersion, later: list[MlflowVersion]) -> None:
+        """Deletes the versions nobody was told of; a copy that somebody made and uses stays."""
+        used = {int(number) for number in client.get_registered_model(self.name).aliases.values()}
+        for version in later:
+            if int(version.version) in used or version.current_stage not in (None, "", "None"):
+                continue
+            _unless(_ABSENT, client.delete_model_version, self.name, str(version.version))
+            if version.run_id != first.run_id:
+                _unless(_NOT_ACTIVE, client.delete_run, version.run_id)
 
     def _find_or_start_run(self, client: MlflowClient) -> Run:
         """The run of an earlier attempt, else a new one."""
@@ -149,7 +162,7 @@ class Registration:
 
     def _create_version(self, client: MlflowClient, run: Run, source: str) -> None:
         tags = {MODEL_TAG: self.name}
-        if _unless_exists(client.create_registered_model, self.name, tags) is None:
+        if _unless(_EXISTS, client.create_registered_model, self.name, tags) is None:
             client.set_registered_model_tag(self.name, MODEL_TAG, self.name)  # another tool may have made the model
         client.create_model_version(
             self.name,
@@ -172,14 +185,14 @@ def all_versions(client: MlflowClient, name: str) -> list[MlflowVersion]:
             return versions
 
 
-def _unless_exists(create: Any, *arguments: Any) -> Any:
-    """What `create` returns; None where another process was faster."""
+def _unless(code: str, call: Callable[..., Any], *arguments: Any) -> Any:
+    """What `call` returns; None where MLflow answers with `code`: another process was faster."""
     from mlflow.exceptions import MlflowException
 
     try:
-        return create(*arguments)
+        return call(*arguments)
     except MlflowException as error:
-        if error.error_code == "RESOURCE_ALREADY_EXISTS":
+        if error.error_code == code:
             return None
         raise
 

@@ -130,7 +130,10 @@ class MlflowRegistry:
     def source_uri(self, version: ModelVersion) -> str:
         """Where the version's bundles are, as MLflow names it. Raises UnknownModelError or UnknownVersionError."""
         with self._connection.client() as client:
-            return str(_stored(client, version.name, version.version).source)
+            stored = _stored(client, version.name, version.version)
+            if str(stored.source).startswith("models:/"):  # a copy that was made with MLflow: the files lie elsewhere
+                return str(client.get_model_version_download_uri(version.name, str(version.version)))
+            return str(stored.source)
 
     def set_alias(self, name: str, alias: Alias, version: int) -> None:
         """Points the alias at the version, and moves the stage field along where there is one.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -33,7 +33,7 @@ class Reply:
     status: int
     body: bytes
     content_type: str = "application/json"
-    headers: tuple[tuple[str, str], ...] = field(default=())
+    headers: tuple[tuple[str, str], ...] = ()
 
     async def send(self, send: Send, *extra: tuple[str, str]) -> None:
         """Hands the response over, with `extra` headers."""
@@ -72,10 +72,9 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int, within_s: fl
         SlowRequestError: it did not arrive within `within_s` seconds.
         ConnectionAbortedError: the client left.
     """
-    too_large = PayloadTooLargeError(f"The body is over {max_bytes} bytes: send fewer or shorter texts at once.")
     declared = header(scope, b"content-length")
     if declared is not None and declared.isdecimal() and int(declared) > max_bytes:
-        raise too_large
+        raise _too_large(max_bytes)
     parts: list[bytes] = []
     size_bytes = 0
     try:
@@ -87,8 +86,12 @@ async def read_body(scope: Scope, receive: Receive, max_bytes: int, within_s: fl
                 parts.append(message.get("body", b""))
                 size_bytes += len(parts[-1])
                 if size_bytes > max_bytes:
-                    raise too_large
+                    raise _too_large(max_bytes)
                 if not message.get("more_body"):
                     return parts[0] if len(parts) == 1 else b"".join(parts)
     except TimeoutError:
         raise SlowRequestError(f"The body did not arrive within {within_s:.0f} s: send it faster.") from None
+
+
+def _too_large(max_bytes: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(f"The body is over {max_bytes} bytes: send fewer or shorter texts at once.")

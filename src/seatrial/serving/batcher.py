@@ -6,7 +6,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -54,6 +54,15 @@ class Scored:
     inference_s: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Done:
+    """What a worker made of a batch."""
+
+    results: Sequence[Any]
+    busy_s: float
+    facts: BatchFacts
+
+
 @dataclass(slots=True, eq=False, kw_only=True)
 class _Caller(Queued):
     """A place in the line together with what it holds and what it was given so far."""
@@ -77,7 +86,7 @@ class Batcher:
     Args:
         policy: how batches are cut, and how many workers there are.
         max_queue_texts: how many texts may wait.
-        observe: told about each batch when it goes to an engine, on the event loop.
+        observe: told about each batch that an engine answered, on the event loop.
     """
 
     def __init__(self, policy: BatchPolicy, max_queue_texts: int, observe: Callable[[BatchFacts], None]) -> None:
@@ -86,10 +95,10 @@ class Batcher:
         self._observe = observe
         self._line: Line[_Caller] = Line()
         self._admitted_texts = 0  # promised a place: being tokenised, or waiting in the line
-        self._free = policy.workers
+        self._running: set[Batch[_Caller]] = set()
         self._rate = DrainRate()
         self._wake = asyncio.Event()
-        self._idle = asyncio.Event()
+        self._batch_ended = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
         self._workers = Workers(policy.workers, "engine")
 
@@ -97,16 +106,26 @@ class Batcher:
         """Begins to hand out batches; needs a running event loop."""
         self._owner = asyncio.get_running_loop().create_task(self._own(), name="batcher")
 
-    async def stop(self) -> None:
-        """Turns away whoever waits, lets running batches end, and stops. Stopping twice is allowed."""
+    async def stop(self, within_s: float = 5.0) -> None:
+        """Turns away whoever waits, lets running batches end, and stops. Stopping twice is allowed.
+
+        Args:
+            within_s: how long running batches may take; the callers of one that takes longer are turned away too.
+        """
         owner, self._owner = self._owner, None
         if owner is None:
             return
         owner.cancel()
-        self._turn_away(_stopped())
-        while self._free < self._policy.workers:
-            self._idle.clear()
-            await self._idle.wait()
+        self._turn_away(self._line, _stopped)
+        try:
+            async with asyncio.timeout(within_s):
+                while self._running:
+                    self._batch_ended.clear()
+                    await self._batch_ended.wait()
+        except TimeoutError:
+            logger.error("engine hangs", extra={"batches": len(self._running)})  # noqa: TRY400  the trace says nothing
+            for batch in self._running:
+                self._turn_away([part.caller for part in batch.slices], _stopped)
         self._workers.stop()
 
     def admit(self, texts: int) -> None:
@@ -164,64 +183,57 @@ class Batcher:
             await self._wake.wait()
             self._wake.clear()
             try:
-                while self._free and (batch := next_batch(self._line, time.monotonic(), self._policy)):
+                while len(self._running) < self._policy.workers:
+                    batch = next_batch(self._line, time.monotonic(), self._policy)
+                    if batch is None:
+                        break
                     self._begin(batch)
             except Exception:  # the outermost loop: a fault here must not leave callers waiting for ever
                 logger.exception("batcher failed")
-                self._turn_away(InferenceError("The server failed to form a batch: see its log."))
+                self._turn_away(self._line, lambda: InferenceError("The server could not form a batch: see its log."))
 
     def _begin(self, batch: Batch[_Caller]) -> None:
         now_s = time.monotonic()
         self._line.take(batch)
         self._admitted_texts -= batch.texts
-        self._free -= 1
+        self._running.add(batch)
         for part in batch.slices:
             part.caller.queue_s = now_s - part.caller.arrived_s
-        tokens = _tokens(batch)
-        scorer: Scorer = batch.slices[0].caller.variant
-        self._workers.run(functools.partial(_score, scorer, tokens), functools.partial(self._finish, batch))
-        self._observe(BatchFacts(len(tokens), tokens.tokens, padding_ratio(tokens.lengths)))
+        self._workers.run(functools.partial(_score, batch), functools.partial(self._end, batch))
 
-    def _finish(self, batch: Batch[_Caller], outcome: tuple[Sequence[Any], float] | Exception) -> None:
-        self._free += 1
+    def _end(self, batch: Batch[_Caller], outcome: _Done | Exception) -> None:
+        self._running.discard(batch)
+        self._batch_ended.set()
         self._wake.set()
-        self._idle.set()
-        if not isinstance(outcome, Exception) and len(outcome[0]) != batch.texts:
-            outcome = InferenceError(f"The engine answered {len(outcome[0])} rows for {batch.texts} texts.")
         if isinstance(outcome, Exception):
             logger.error("engine failed", extra={"texts": batch.texts}, exc_info=outcome)
             reason = str(outcome) if isinstance(outcome, InferenceError) else "The engine failed: see the server's log."
-            for part in batch.slices:
-                self._fail(part.caller, InferenceError(reason))
+            self._turn_away([part.caller for part in batch.slices], lambda: InferenceError(reason))
             return
-        results, busy_s = outcome
-        self._rate = self._rate.after(batch.texts, busy_s)
+        self._rate = self._rate.after(batch.texts, outcome.busy_s)
+        self._observe(outcome.facts)
         start = 0
         for part in batch.slices:
             stop = start + part.stop - part.start
-            _deliver(part, results[start:stop], busy_s)
+            _deliver(part, outcome.results[start:stop], outcome.busy_s)
             start = stop
 
     def _expire(self, caller: _Caller) -> None:
         if caller.remaining:
             waited_s = time.monotonic() - caller.arrived_s
-            self._fail(
-                caller,
-                DeadlineExceededError(
-                    f"No engine was free within the request's time ({waited_s:.1f} s in the queue): retry, or send "
-                    "fewer texts at once."
-                ),
+            sentence = (
+                f"No engine was free within the request's time ({waited_s:.1f} s in the queue): retry, or send fewer "
+                "texts at once."
             )
+            self._turn_away([caller], lambda: DeadlineExceededError(sentence))
 
-    def _turn_away(self, error: Exception) -> None:
-        for caller in list(self._line):
-            self._fail(caller, type(error)(str(error)))
-
-    def _fail(self, caller: _Caller, error: Exception) -> None:
-        self._leave(caller)
-        if not caller.answer.done():
-            caller.answer.set_exception(error)
-            caller.answer.exception()  # counts as seen, should the caller be cancelled in this very moment
+    def _turn_away(self, callers: Iterable[_Caller], make_error: Callable[[], Exception]) -> None:
+        """Fails callers, each with an error of its own: a shared one would gather the traces of all who raise it."""
+        for caller in list(callers):
+            self._leave(caller)
+            if not caller.answer.done():
+                caller.answer.set_exception(make_error())
+                caller.answer.exception()  # counts as seen, should the caller be cancelled in this very moment
 
     def _leave(self, caller: _Caller) -> None:
         self._admitted_texts -= self._line.leave(caller)
@@ -231,10 +243,16 @@ def _stopped() -> NotReadyError:
     return NotReadyError("The server is shutting down: send the request to another one.")
 
 
-def _score(scorer: Scorer, tokens: TokenBatch) -> tuple[Sequence[Any], float]:
-    """Runs in a worker thread: the results, and the seconds they took."""
+def _score(batch: Batch[_Caller]) -> _Done:
+    """Runs in a worker thread."""
+    tokens = _tokens(batch)
+    scorer: Scorer = batch.slices[0].caller.variant
     started_s = time.perf_counter()
-    return scorer.score(tokens), time.perf_counter() - started_s
+    results = scorer.score(tokens)
+    busy_s = time.perf_counter() - started_s
+    if len(results) != batch.texts:
+        raise InferenceError(f"The engine answered {len(results)} rows for {batch.texts} texts.")
+    return _Done(results, busy_s, BatchFacts(len(tokens), tokens.tokens, padding_ratio(tokens.lengths)))
 
 
 def _tokens(batch: Batch[_Caller]) -> TokenBatch:

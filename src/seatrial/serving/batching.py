@@ -55,7 +55,7 @@ class Queued:
 CallerT = TypeVar("CallerT", bound=Queued)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Slice(Generic[CallerT]):
     """Texts ``start`` up to ``stop`` of one caller."""
 
@@ -64,7 +64,7 @@ class Slice(Generic[CallerT]):
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Batch(Generic[CallerT]):
     """Texts of one variant for one engine call, in the order their callers came."""
 

@@ -54,7 +54,7 @@ class MetricsSink:
 
     def __init__(self, gpu_memory: GpuMemory | None = None) -> None:
         registry = self._registry = CollectorRegistry()
-        self._known: dict[str, set[str]] = {}
+        self._models: set[str] = set()
         self._series: dict[tuple[str, str], _Series] = {}
         self._requests = Counter(
             "inference_requests_total", "Requests for predictions, by how they ended.", (*_BY_VARIANT, "status"),
@@ -93,16 +93,21 @@ class MetricsSink:
 
     def expect(self, model: str, version: str, labels: Sequence[str]) -> None:
         """Makes a loaded variant known, and starts its series at 0, so that a first error shows as an increase."""
-        self._known.setdefault(model, set()).add(version)
-        series = self._series_of(model, version)
+        self._models.add(model)
+        series = self._series[model, version] = _Series(
+            {outcome: self._requests.labels(model, version, outcome.value) for outcome in Outcome},
+            self._latency.labels(model, version),
+        )
         for label in labels:
             series.classes[label] = self._classes.labels(model, version, label)
 
     def record(self, record: PredictionRecord) -> None:
         """Counts one finished request."""
-        model = record.model if record.model in self._known else UNKNOWN
-        version = record.version if record.version in self._known.get(model, ()) else UNKNOWN
-        series = self._series_of(model, version)
+        series = self._series.get((record.model, record.version))
+        if series is None:  # nothing was picked, so there is nothing else to count
+            model = record.model if record.model in self._models else UNKNOWN
+            self._requests.labels(model, UNKNOWN, record.outcome.value).inc()
+            return
         series.requests[record.outcome].inc()
         if record.outcome in _TIMED:
             series.latency.observe(record.latency_s)
@@ -120,15 +125,6 @@ class MetricsSink:
         self._batch_size.observe(facts.texts)
         self._batch_tokens.observe(facts.tokens)
         self._padding.observe(facts.padding_ratio)
-
-    def _series_of(self, model: str, version: str) -> _Series:
-        series = self._series.get((model, version))
-        if series is None:
-            series = self._series[model, version] = _Series(
-                {outcome: self._requests.labels(model, version, outcome.value) for outcome in Outcome},
-                self._latency.labels(model, version),
-            )
-        return series
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All series as text, and its content type, in the format that the scraper accepts."""

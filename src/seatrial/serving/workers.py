@@ -32,7 +32,7 @@ class Workers:
         def work() -> None:
             try:
                 outcome = job()
-            except Exception as error:  # the job's fault is the job's outcome
+            except Exception as error:  # noqa: BLE001  the job's fault is the job's outcome
                 outcome = error
             with contextlib.suppress(RuntimeError):  # the loop is closed: nobody is left to hear it
                 loop.call_soon_threadsafe(done, outcome)

@@ -77,7 +77,7 @@ class Evaluated:
         }
         baseline = self.report.get("baseline")
         if baseline:
-            figures["baseline_accuracy"] = baseline["rival"]["ratio"]
+            figures["baseline_accuracy"] = baseline["accuracy"]["ratio"]
         return {name: value for name, value in figures.items() if value is not None}
 
     def about(self, subject: str) -> Evaluated:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.builders import GOOD, SIGNATURE, VOCABULARY, manifest, onnx_bundle, onnx_graph, tokenizer_json
 
 from seatrial.bundle import TOKENIZER_FILE, Bundle, write_bundle
 from seatrial.domain.errors import BundleAlteredError, BundleMissingFileError, UnsupportedModelError
@@ -17,6 +16,7 @@ from seatrial.domain.model import ArtifactFormat, Layout, Signature
 from seatrial.engines.loading import load_engine
 from seatrial.engines.onnx_engine import OnnxEngine
 from seatrial.text.layout import lay_out
+from tests.builders import GOOD, SIGNATURE, VOCABULARY, manifest, onnx_bundle, onnx_graph, tokenizer_json
 
 INPUTS = lay_out(TokenBatch.from_rows([[2, VOCABULARY[GOOD[0]], 3]]), Layout.PADDED)
 

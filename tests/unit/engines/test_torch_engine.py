@@ -6,12 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.builders import SIGNATURE, huggingface_files, manifest
 
 from seatrial.bundle import Bundle, write_bundle
 from seatrial.domain.errors import UnsupportedModelError
 from seatrial.domain.model import ArtifactFormat, Signature
 from seatrial.engines.loading import load_engine
+from tests.builders import SIGNATURE, huggingface_files, manifest
 
 
 def bundle_of(directory: Path, edit: Callable[[Path], object], signature: Signature = SIGNATURE) -> Bundle:

@@ -101,7 +101,13 @@ def test_another_uri_is_refused(registry: MlflowRegistry, tmp_path: Path, uri: s
         registry.download_model(uri, tmp_path / "copied")
 
 
-def test_other_files_are_never_replaced(registry: MlflowRegistry, logged: dict[str, str], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="something else"):
-        registry.download_model("models:/theirs/1", tmp_path / "model")
-    assert (tmp_path / "model" / "config.json").exists()
+def test_an_earlier_copy_is_replaced_whole_or_kept(
+    registry: MlflowRegistry, logged: dict[str, str], tmp_path: Path
+) -> None:
+    registry.download_model(f"runs:/{logged['run']}/model/sub", tmp_path / "copied")
+    with pytest.raises(UnknownVersionError):
+        registry.download_model("models:/theirs/9", tmp_path / "copied")
+    assert [path.name for path in (tmp_path / "copied").iterdir()] == ["weights.bin"]
+    registry.download_model("models:/theirs/1", tmp_path / "copied")
+    registry.download_model("models:/theirs/1", tmp_path / "copied")
+    assert sorted(path.name for path in (tmp_path / "copied").iterdir()) == ["config.json", "sub"]

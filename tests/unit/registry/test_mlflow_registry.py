@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -15,6 +16,7 @@ from urllib.request import url2pathname
 import pytest
 
 from seatrial.bundle import Bundle
+from seatrial.config import Settings
 from seatrial.domain.errors import (
     ConfigError,
     StorageFullError,
@@ -164,11 +166,15 @@ def test_a_database_needs_a_place_for_files() -> None:
         MlflowRegistry("sqlite:///mlflow.db", "", "seatrial", 10)
 
 
-def test_paths_may_have_any_letters(tmp_path: Path, mlflow_database: Path) -> None:
-    registry = sqlite_registry(tmp_path / "评价 模型 100%25 #1", mlflow_database)
+def test_the_home_of_a_project_may_have_any_letters(tmp_path: Path, mlflow_database: Path) -> None:
+    home = tmp_path / "评价 模型 100%41 #1?"
+    home.mkdir()
+    shutil.copyfile(mlflow_database, home / "mlflow.db")
+    settings = Settings(home=home)
+    registry = MlflowRegistry(settings.tracking_uri, settings.artifact_uri, "seatrial", 10)
     version = register(registry, tmp_path)
     Bundle.open(registry.fetch_bundle(version, "source", tmp_path / "取 回"))
-    assert (tmp_path / "评价 模型 100%25 #1" / "mlartifacts").is_dir()
+    assert (home / "mlartifacts").is_dir()
 
 
 def test_a_full_disk_is_told_and_the_next_attempt_completes_the_same_version(
@@ -221,6 +227,31 @@ def test_of_two_versions_with_one_key_the_first_stays(registry: MlflowRegistry, 
     assert registry.create_version("tiny", SIGNATURE, lineage("key-1"), bundle.directory) == first
     assert list(registry.list_versions("tiny")) == [first]
     assert [left.info.run_id for left in client.search_runs([run.info.experiment_id])] == [run.info.run_id]
+
+
+def test_a_duplicate_that_somebody_uses_stays(registry: MlflowRegistry, client: Any, tmp_path: Path) -> None:
+    bundle = file_bundle(tmp_path / "bundle")
+    first = registry.create_version("tiny", SIGNATURE, lineage("key-1"), bundle.directory)
+    for _ in range(3):
+        client.copy_model_version("models:/tiny/1", "tiny")
+    client.set_registered_model_alias("tiny", "theirs", "2")
+    client.transition_model_version_stage("tiny", "3", "Staging")
+    assert registry.create_version("tiny", SIGNATURE, lineage("key-1"), bundle.directory) == first
+    assert [version.version for version in registry.list_versions("tiny")] == [1, 2, 3]
+
+
+def test_a_copy_under_another_name_is_a_version(
+    registry: MlflowRegistry, client: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "work").mkdir()
+    monkeypatch.chdir(tmp_path / "work")
+    version = register(registry, tmp_path)
+    client.copy_model_version("models:/tiny/1", "copied")
+    copied = registry.get_version("copied", 1)
+    assert copied.signature == version.signature
+    assert registry.source_uri(copied) == registry.source_uri(version)
+    Bundle.open(registry.fetch_bundle(copied, "source", tmp_path / "fetched"))
+    assert list((tmp_path / "work").iterdir()) == []
 
 
 def test_many_versions_and_models_are_listed(registry: MlflowRegistry, client: Any, tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ class FakeScorer:
         self.engine = FakeEngine(script=script)
 
     def score(self, tokens: TokenBatch) -> list[list[float]]:
-        return self.engine.infer(lay_out(tokens, Layout.PADDED)).logits.tolist()
+        logits: list[list[float]] = self.engine.infer(lay_out(tokens, Layout.PADDED)).logits.tolist()
+        return logits
 
 
 class Gate:
@@ -297,6 +298,21 @@ def test_stopping_answers_what_runs_and_turns_away_what_waits() -> None:
     asyncio.run(scenario())
 
 
+def test_an_engine_that_hangs_keeps_neither_the_batcher_nor_its_callers(caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        async with running() as batcher:
+            hung = asyncio.create_task(ask(batcher, FakeScorer(gate), texts(3)))
+            await gate.entered.wait()
+            await batcher.stop(within_s=0.01)
+            with pytest.raises(NotReadyError):
+                await hung
+            gate.open()
+
+    caplog.set_level(logging.CRITICAL)
+    asyncio.run(scenario())
+
+
 def test_a_fault_of_the_owner_itself_leaves_nobody_waiting(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -305,7 +321,7 @@ def test_a_fault_of_the_owner_itself_leaves_nobody_waiting(
         async with running() as batcher:
             with monkeypatch.context() as broken:
                 broken.setattr("seatrial.serving.batcher.next_batch", lambda *_: 1 / 0)
-                with pytest.raises(InferenceError, match="failed to form a batch"):
+                with pytest.raises(InferenceError, match="could not form a batch"):
                     await asyncio.wait_for(ask(batcher, scorer, texts(3)), 10)
             assert len((await ask(batcher, scorer, texts(3))).results) == 1
 

@@ -1,6 +1,7 @@
 """The schema's history: one module a revision under ``versions/``, run when a store is opened.
 
-Belongs here: revisions, and bringing a database to the newest one. Does not belong: what the tables mean.
+Belongs here: revisions, and bringing a database to the newest one.
+Does not belong: what the tables mean.
 Called by: ``store.database``. Revisions are never edited once released; a change of schema is a new revision.
 """
 
