@@ -20,7 +20,7 @@ from seatrial.bundle.manifest import (
     files_sha256,
 )
 from seatrial.bundle.reading import Bundle
-from seatrial.bundle.writing import write_bundle
+from seatrial.bundle.writing import file_entries, write_bundle
 
 __all__ = [
     "MANIFEST_FILE",
@@ -29,6 +29,7 @@ __all__ = [
     "BundleIndex",
     "FileEntry",
     "Manifest",
+    "file_entries",
     "file_sha256",
     "files_sha256",
     "storage_errors",

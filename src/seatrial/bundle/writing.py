@@ -12,16 +12,17 @@ from seatrial.bundle.manifest import MANIFEST_FILE, FileEntry, Manifest, file_sh
 from seatrial.bundle.reading import Bundle
 from seatrial.domain.errors import UsageError
 
-__all__ = ["write_bundle"]
+__all__ = ["file_entries", "write_bundle"]
 
 
-def write_bundle(directory: Path, manifest: Manifest, fill: Callable[[Path], None]) -> Bundle:
+def write_bundle(directory: Path, manifest: Manifest, fill: Callable[[Path], Manifest | None]) -> Bundle:
     """Writes a bundle so that `directory` is whole or as it was: `fill` puts the files into an empty directory.
 
     Args:
         directory: where the bundle shall lie; a bundle already there is replaced.
         manifest: everything but `files` and `artifact.sha256`, which are computed from what `fill` wrote.
-        fill: writes the files; called once with a temporary directory beside `directory`.
+        fill: writes the files; called once with a temporary directory beside `directory`. What it returns, if
+            anything, takes the place of `manifest`: some facts are known only once the files are there.
 
     Raises:
         StorageFullError: no room; nothing is left behind.
@@ -31,17 +32,21 @@ def write_bundle(directory: Path, manifest: Manifest, fill: Callable[[Path], Non
 
     def fill_and_sign(partial: Path) -> None:
         nonlocal complete
-        fill(partial)
-        files = _entries(partial)
-        complete = replace(manifest, files=files, artifact=replace(manifest.artifact, sha256=files_sha256(files)))
+        final = fill(partial) or manifest
+        files = file_entries(partial)
+        complete = replace(final, files=files, artifact=replace(final.artifact, sha256=files_sha256(files)))
         (partial / MANIFEST_FILE).write_text(json.dumps(complete.to_json(), indent=1, ensure_ascii=False), "utf-8")
 
     write_directory_atomically(directory, fill_and_sign)
     return Bundle(directory, complete)
 
 
-def _entries(root: Path) -> dict[str, FileEntry]:
-    """Size and digest of every file but a manifest, which is written anew."""
+def file_entries(root: Path) -> dict[str, FileEntry]:
+    """Size and digest of every file below a directory but a manifest, which is written anew.
+
+    Raises:
+        UsageError: something there is neither a plain file nor a directory.
+    """
     entries = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()

@@ -12,10 +12,12 @@ from seatrial.config import ConversionSettings
 from seatrial.domain.errors import UsageError
 from seatrial.domain.model import Precision
 
-__all__ = ["ONNX_FP32", "ONNX_INT8", "Conversion", "Converter", "converter_for"]
+__all__ = ["ONNX_FP32", "ONNX_INT8", "TAKEN_OVER", "Conversion", "Converter", "converter_for"]
 
 ONNX_FP32 = "onnx-fp32"
 ONNX_INT8 = "onnx-int8"
+TAKEN_OVER = "source"
+"""The profile of a graph that somebody else exported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from seatrial.conversion.graph import saves_externally
 from seatrial.conversion.torch_export import Architecture
 
 __all__ = ["Fusion", "fuse"]
@@ -16,12 +17,12 @@ class Fusion:
     """A graph after fusion.
 
     Attributes:
-        model: the graph.
+        optimized: the graph, as ONNX Runtime's optimizer holds it.
         attention: how many attention layers became one operator each.
         layers: how many the model has.
     """
 
-    model: Any
+    optimized: Any
     attention: int
     layers: int
 
@@ -34,6 +35,10 @@ class Fusion:
     def share(self) -> str:
         """How many of the layers are fused, in words."""
         return f"{self.attention} of {self.layers} attention layers"
+
+    def save(self, path: Path) -> None:
+        """Writes the graph; the optimizer also states the domain of the operators it put in."""
+        self.optimized.save_model_to_file(str(path), use_external_data_format=saves_externally(self.optimized.model))
 
 
 def fuse(path: Path, architecture: Architecture) -> Fusion:
@@ -55,6 +60,5 @@ def fuse(path: Path, architecture: Architecture) -> Fusion:
         optimization_options=options,
         opt_level=0,  # ONNX Runtime's own optimizations depend on the machine: they belong to the load, not the file
     )
-    optimized.topological_sort()
     attention = int(optimized.get_fused_operator_statistics()["Attention"])
-    return Fusion(optimized.model, attention, architecture.layers)
+    return Fusion(optimized, attention, architecture.layers)

@@ -1,4 +1,4 @@
-"""ONNX graphs as files: reading and saving them, the files they need beside them, and whether one is what it should be."""
+"""ONNX graphs as files: saving and copying them, and whether one is what it should be."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seatrial.bundle import Bundle
 from seatrial.domain.errors import ConversionError
 from seatrial.domain.model import Signature
 
-__all__ = ["GRAPH_FILE", "OPSET", "check_graph", "copy_graph", "describe_graph", "saves_externally", "save_graph"]
+__all__ = ["GRAPH_FILE", "OPSET", "check_graph", "copy_graph", "describe_graph", "save_graph", "saves_externally"]
 
 GRAPH_FILE = "model.onnx"
 OPSET = 17

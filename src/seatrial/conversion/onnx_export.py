@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.bundle import TOKENIZER_FILE, Bundle
-from seatrial.conversion.converter import Conversion
+from seatrial.conversion.converter import TAKEN_OVER, Conversion
 from seatrial.conversion.fusion import fuse
 from seatrial.conversion.graph import GRAPH_FILE, check_graph, copy_graph, describe_graph, save_graph
 from seatrial.conversion.guard import quiet, tool_errors
@@ -70,16 +70,13 @@ class OnnxExporter:
             return self._export(parent, directory)
 
     def _export(self, parent: Bundle, directory: Path) -> Conversion:
-        import onnx
-
         graph = directory / GRAPH_FILE
         with tempfile.TemporaryDirectory(dir=directory) as scratch, quiet():
             plain = Path(scratch) / "plain.onnx"
             architecture = export_graph(parent, plain)
             # Before fusion: the checker cannot look inside fused operators.
             check_graph(plain, parent.manifest.signature)
-            profile, reason, model = self._choose(plain, architecture)
-            save_graph(model or onnx.load(str(plain)), graph)
+            profile, reason = self._choose_and_save(plain, architecture, graph)
         check_graph(graph, parent.manifest.signature)
         lineage = {
             "exporter": "torch.onnx (TorchScript)",
@@ -90,19 +87,24 @@ class OnnxExporter:
         }
         return Conversion(profile, lineage)
 
-    def _choose(self, plain: Path, architecture: Architecture) -> tuple[str, str, Any]:
-        """The profile, why, and the fused graph where it is that."""
-        if self._profile == PORTABLE:
-            return PORTABLE, "Asked for by conversion.profile.", None
-        fusion = fuse(plain, architecture)
-        if fusion.complete:
-            return ORT_FUSED, f"{fusion.share} fit fused operators of ONNX Runtime.", fusion.model
-        if self._profile == ORT_FUSED:
-            raise ConversionError(
-                f"Only {fusion.share} of {architecture.model_type!r} fit fused operators of ONNX Runtime: "
-                f"set conversion.profile to {PORTABLE!r} or 'auto'."
-            )
-        return PORTABLE, f"Only {fusion.share} fit fused operators of ONNX Runtime.", None
+    def _choose_and_save(self, plain: Path, architecture: Architecture, graph: Path) -> tuple[str, str]:
+        """Writes the graph in the profile that fits; returns the profile and why."""
+        reason = "Asked for by conversion.profile."
+        if self._profile != PORTABLE:
+            fusion = fuse(plain, architecture)
+            reason = f"{fusion.share} fit fused operators of ONNX Runtime."
+            if fusion.complete:
+                fusion.save(graph)
+                return ORT_FUSED, reason
+            if self._profile == ORT_FUSED:
+                raise ConversionError(
+                    f"Only {fusion.share} of {architecture.model_type!r} fit fused operators of ONNX Runtime: "
+                    f"set conversion.profile to {PORTABLE!r} or 'auto'."
+                )
+        import onnx
+
+        save_graph(onnx.load(str(plain)), graph)
+        return PORTABLE, reason
 
 
 def _take_over(parent: Bundle, directory: Path) -> Conversion:
@@ -110,4 +112,4 @@ def _take_over(parent: Bundle, directory: Path) -> Conversion:
     graph = directory / GRAPH_FILE
     check_graph(graph, parent.manifest.signature, opset=None)
     reason = "The source is an ONNX graph: taken over byte for byte, whatever its opset."
-    return Conversion("source", {"exporter": "none", "profile_reason": reason, **describe_graph(graph)})
+    return Conversion(TAKEN_OVER, {"exporter": "none", "profile_reason": reason, **describe_graph(graph)})

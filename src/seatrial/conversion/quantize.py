@@ -22,8 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.bundle import TOKENIZER_FILE, Bundle
-from seatrial.conversion.converter import ONNX_FP32, Conversion
-from seatrial.conversion.graph import GRAPH_FILE, check_graph, describe_graph, save_graph, saves_externally
+from seatrial.conversion.converter import ONNX_FP32, TAKEN_OVER, Conversion
+from seatrial.conversion.graph import GRAPH_FILE, OPSET, check_graph, describe_graph, save_graph, saves_externally
 from seatrial.conversion.guard import quiet, tool_errors
 from seatrial.conversion.outliers import coarse_products
 from seatrial.domain.model import Precision
@@ -64,7 +64,7 @@ class DynamicQuantizer:
                 shutil.copyfile(parent.tokenizer_path, directory / TOKENIZER_FILE)
             with tempfile.TemporaryDirectory(dir=directory) as scratch, quiet():
                 coarse = self._quantise(parent, graph, Path(scratch))
-            check_graph(graph, manifest.signature, opset=None)
+            check_graph(graph, manifest.signature, opset=OPSET if manifest.artifact.profile != TAKEN_OVER else None)
         size_bytes = sum(path.stat().st_size for path in directory.glob(f"{GRAPH_FILE}*"))
         lineage = {
             "quantiser": "onnxruntime.quantization.quantize_dynamic",

@@ -102,7 +102,7 @@ def _logits_only(model: Any) -> Any:
     """The model as a module of two tensors in and one out."""
     import torch
 
-    class Logits(torch.nn.Module):
+    class Logits(torch.nn.Module):  # type: ignore[misc]  # torch is not followed by the type checker
         def __init__(self) -> None:
             super().__init__()
             self.model = model

@@ -54,7 +54,7 @@ def convert(workshop: Workshop, ref: VersionRef, targets: Sequence[str], progres
     scores = scores_of(workshop, source, dataset, progress)
     bundles = []
     for target in targets or workshop.settings.conversion.targets:
-        bundle = workshop.convert(source, target, version, scores, progress)
+        bundle = workshop.convert(version, target, scores, progress)
         record.artifact_made(workshop, version, bundle)
         bundles.append(bundle)
     decision = _first_release(workshop, version)

@@ -93,6 +93,11 @@ class Tokenizer:
             rows.append(self._tokenizer.post_process(encoding, None, True).ids)
         return TokenBatch.from_rows(rows)
 
+    @property
+    def vocabulary_size(self) -> int:
+        """How many tokens there are, the added ones not counted."""
+        return int(self._tokenizer.get_vocab_size(with_added_tokens=False))
+
     def unknown_id(self) -> int | None:
         """The id of the unknown token, None where the vocabulary has none."""
         return next((i for i in map(self._tokenizer.token_to_id, ("[UNK]", "<unk>")) if i is not None), None)

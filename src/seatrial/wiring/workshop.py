@@ -220,6 +220,20 @@ class Workshop:
         result = evaluate(self.settings.model.name, dataset, judged, self.settings.evaluation, progress=progress)
         return Evaluated(result.report, result.findings, result.temperature)
 
+    def convert(self, version: ModelVersion, target: str, scores: Scores, progress: Progress) -> Bundle:
+        """Makes an artifact of a version and proves it against the source model's scores."""
+        from seatrial.conversion.convert import ConversionJob, convert
+        from seatrial.conversion.parity import ParityRows
+
+        job = ConversionJob(
+            source=scores.source,
+            version=version.version,
+            directory=self.settings.bundles_dir / version.name / str(version.version),
+            rows=ParityRows(scores.tokens, scores.truth, scores.test_logits),
+            load_engine=self.load_engine,
+        )
+        return convert(job, target, self.settings.conversion, progress)
+
     def write_report(self, version: ModelVersion, evaluated: Evaluated) -> Path:
         """Writes the evaluation as JSON and HTML, and returns the path of the latter."""
         from seatrial.evaluation.evaluate import Evaluation
