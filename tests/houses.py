@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from seatrial.bundle import Bundle
 from seatrial.config import load_settings
 from seatrial.domain.evidence import Finding, Verdict
-from seatrial.domain.model import Lineage, ModelVersion
+from seatrial.domain.model import Lineage, ModelRegistry, ModelVersion
+from seatrial.domain.release import Action, Decision
 from seatrial.flows import record
 from seatrial.registry.memory_registry import MemoryRegistry
 from seatrial.wiring.workshop import Workshop
@@ -16,12 +18,21 @@ from tests.builders import SIGNATURE, onnx_bundle
 MODEL = "tiny"
 
 
-def open_workshop(directory: Path, registry: MemoryRegistry | None = None, **overrides: object) -> Workshop:
+def open_workshop(
+    directory: Path, registry: ModelRegistry | None = None, overrides: Mapping[str, object] | None = None
+) -> Workshop:
     """A workshop over `directory`; a registry given keeps its state as a server would."""
-    settings = load_settings(directory, environment={}, overrides={"model.name": MODEL, **overrides})
+    settings = load_settings(directory, environment={}, overrides={"model.name": MODEL, **(overrides or {})})
     workshop = Workshop(settings)
     workshop.registry = registry or MemoryRegistry(directory / "registry")
     return workshop
+
+
+def promote(workshop: Workshop, number: int) -> None:
+    """Puts a version into production as a decision does."""
+    version = workshop.registry.get_version(MODEL, number)
+    decision = Decision(Action.PROMOTE, version.ref, "A test promotes it.", (evaluation(version),))
+    record.decided(workshop, version, decision)
 
 
 def evaluation(version: ModelVersion, verdict: Verdict = Verdict.PASS) -> Finding:

@@ -1,11 +1,14 @@
-"""Waiting for a server a test started, and ports for it."""
+"""Waiting for a server or a word of a thread that a test started, and ports."""
 
 from __future__ import annotations
 
+import contextlib
+import logging
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 
 def free_port() -> int:
@@ -13,6 +16,24 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@contextlib.contextmanager
+def told(words: str) -> Iterator[threading.Event]:
+    """An event that is set when something of Seatrial logs a message with these words."""
+    heard = threading.Event()
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            if words in record.getMessage():
+                heard.set()
+
+    listener, logger = Listener(), logging.getLogger("seatrial")
+    logger.addHandler(listener)
+    try:
+        yield heard
+    finally:
+        logger.removeHandler(listener)
 
 
 def until(true: Callable[[], bool], process: subprocess.Popen[bytes], within_s: float = 60.0) -> None:

@@ -100,6 +100,11 @@ class BundleIndex:
         with self._edit() as document:
             _model(document, name)["aliases"] = dict(sorted(aliases.items()))
 
+    def remove(self, name: str) -> None:
+        """Takes a model out, with all its versions and aliases; no error where it is not in."""
+        with self._edit() as document:
+            document["models"].pop(name, None)
+
     def aliases(self, name: str) -> dict[str, int]:
         """The aliases of the model; empty where there is none."""
         models = self._read()["models"]

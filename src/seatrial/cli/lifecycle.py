@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seatrial.cli.exit_codes import FINDING_SAYS_NO
-from seatrial.cli.options import Json, ModelRef, ProjectDir, open_project
-from seatrial.cli.output import print_findings, print_json, print_table, progress_display, say
+from seatrial.cli.options import HERE, Json, ModelRef, ProjectDir, open_project
+from seatrial.cli.output import print_findings, print_json, print_table, say
+from seatrial.cli.progress import progress_display
 
 if TYPE_CHECKING:
+    from seatrial.flows.demo import Summary
     from seatrial.flows.deploy import Converted
     from seatrial.flows.develop import Developed
 
 __all__ = ["add_to"]
-
-HERE = Path()
 
 
 def add_to(app: typer.Typer) -> None:
@@ -55,17 +55,16 @@ def demo(
 
     with progress_display() as progress:
         summary = flow.build(directory, quick=quick, progress=progress)
-        server = flow.start_server(summary)
-    with server:
-        flow.measure(summary, server)
-        if as_json:
-            print_json(summary.to_json())
-        else:
-            print_table(("", ""), summary.rows(), title="From real reviews to a served, proven model")
-            say(f"\nTry it:\n  {summary.curl}\n")
-        if not leave:
-            say("Serving until Ctrl-C.")
-            server.wait()
+    if summary.production is None:
+        _print_summary(summary, as_json)
+    else:
+        with flow.server_of(summary) as server:
+            flow.measure(summary, server)
+            _print_summary(summary, as_json)
+            if not leave:
+                if not as_json:
+                    say(f"\nServing until Ctrl-C. Try it:\n  {summary.curl}\n")
+                server.wait()
     if not summary.passed:
         raise typer.Exit(FINDING_SAYS_NO)
 
@@ -73,7 +72,8 @@ def demo(
 def train(project: ProjectDir = HERE, as_json: Json = False) -> None:
     """Prepare, train, evaluate and register a version; print it with its findings."""
     with progress_display() as progress, open_project(project) as opened:
-        _print_developed(opened.train(progress=progress), as_json)
+        developed = opened.train(progress=progress)
+    _print_developed(developed, as_json)
 
 
 def register(
@@ -88,7 +88,8 @@ def register(
 ) -> None:
     """Take a model trained elsewhere into the same life: evaluated on the project's rows and registered."""
     with progress_display() as progress, open_project(project) as opened:
-        _print_developed(opened.register(origin, labels=label or (), progress=progress), as_json)
+        developed = opened.register(origin, labels=label or (), progress=progress)
+    _print_developed(developed, as_json)
 
 
 def convert(
@@ -98,9 +99,10 @@ def convert(
     as_json: Json = False,
 ) -> None:
     """Make artifacts of a version, prove each equal to the original, and bundle them for serving."""
-    overrides = {"conversion.targets": [target.strip() for target in to.split(",")]} if to else {}
+    overrides = {"conversion.targets": to} if to else {}
     with progress_display() as progress, open_project(project, overrides) as opened:
-        _print_converted(opened.convert(ref, progress=progress), as_json)
+        converted = opened.convert(ref, progress=progress)
+    _print_converted(converted, as_json)
 
 
 def serve(
@@ -132,6 +134,15 @@ def serve(
             say(f"Serving {models} on {addresses['public']}, metrics on {addresses['internal']}.")
 
     run_data_plane(project, refs or [], bundle or [], overrides, announce)
+
+
+def _print_summary(summary: Summary, as_json: bool) -> None:
+    if as_json:
+        print_json(summary.to_json())
+        return
+    print_table(("", ""), summary.rows(), title="From real reviews to a served, proven model")
+    if summary.against:
+        print_findings(summary.against)
 
 
 def _print_developed(developed: Developed, as_json: bool) -> None:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
+import logging
+import signal
 import sys
+from types import FrameType
 from typing import Annotated
 
 import typer
 
 from seatrial import __version__
 from seatrial.cli import exit_codes, lifecycle, models, upkeep
-from seatrial.cli.output import configure_logging
-from seatrial.domain.errors import SeatrialError
+from seatrial.cli.logs import configure_logging
+from seatrial.cli.output import complain
 
 __all__ = ["app", "run"]
+
+_log = logging.getLogger(__name__)
 
 app = typer.Typer(
     name="seatrial",
@@ -46,11 +52,24 @@ upkeep.add_to(app)
 
 def run() -> None:
     """Runs the command line; the entry point of the `seatrial` script."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         app()
-    except SeatrialError as error:
-        sys.stderr.write(f"seatrial: {error}\n")
-        sys.exit(exit_codes.code_of(error))
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has gone; there is nobody to complain to
-        sys.exit(exit_codes.DONE)
+    except Exception as error:  # noqa: BLE001  the outermost: whatever it is becomes a sentence and an exit code
+        _log.debug("trace", exc_info=True)
+        known = exit_codes.explained(error)
+        if known is None:
+            complain(
+                f"seatrial: {type(error).__name__}: {error}. This is a fault of Seatrial: please report it, with what "
+                f"seatrial --log-level debug {' '.join(sys.argv[1:])} prints."
+            )
+            sys.exit(exit_codes.FAULT)
+        complain(f"seatrial: {known}")
+        sys.exit(exit_codes.code_of(known))
+
+
+def _terminated(_signal: int, _frame: FrameType | None) -> None:
+    """Ends as after Ctrl-C, so that nothing a command has started outlives it."""
+    sys.exit(exit_codes.TERMINATED)

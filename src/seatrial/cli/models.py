@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from seatrial.cli.exit_codes import FINDING_SAYS_NO
-from seatrial.cli.options import Json, ModelRef, ProjectDir, open_project
+from seatrial.cli.options import HERE, Json, ModelRef, ProjectDir, open_project
 from seatrial.cli.output import print_findings, print_json, print_table, say
 from seatrial.domain.errors import UsageError
-from seatrial.domain.evidence import Verdict, worst
+from seatrial.domain.evidence import Finding, Verdict, worst
 
 __all__ = ["app"]
 
-HERE = Path()
 app = typer.Typer(no_args_is_help=True)
 
 
@@ -60,10 +58,7 @@ def show(ref: ModelRef, project: ProjectDir = HERE, as_json: Json = False) -> No
         ("artifact", "directory", "servable"),
         [(a["artifact"], a["directory"], a["servable"]) for a in version["artifacts"]],
     )
-    print_table(
-        ("verdict", "check", "subject", "reason"),
-        [(f["verdict"], f["check"], f["subject"], f["reason"]) for f in version["findings"]],
-    )
+    print_findings([Finding.from_json(finding) for finding in version["findings"]])
 
 
 @app.command()
@@ -124,11 +119,11 @@ def _moment(text: str) -> datetime:
     """The end of a day where only a date is given, so that `--at` of a day includes what was decided on it."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        if len(text) <= len("2026-03-03"):
+            moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
+        return moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise UsageError(f"{text!r} is no date: write it like 2026-03-03 or 2026-03-03T14:30.") from None
-    if len(text) <= len("2026-03-03"):
-        moment = moment.replace(hour=23, minute=59, second=59, microsecond=999_999)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _print_moment(found: tuple[int | None, Any], model: str, at: str, as_json: bool) -> None:
@@ -141,11 +136,7 @@ def _print_moment(found: tuple[int | None, Any], model: str, at: str, as_json: b
     else:
         say(f"{model}@{version} was in production at {at}.")
         say(f"Decided {entry.at.isoformat()} by {entry.actor} (ledger entry {entry.seq}): {entry.payload['reason']}")
-        findings = entry.payload["findings"]
-        print_table(
-            ("verdict", "check", "subject", "reason"),
-            [(f["verdict"], f["check"], f["subject"], f["reason"]) for f in findings],
-        )
+        print_findings([Finding.from_json(finding) for finding in entry.payload["findings"]])
 
 
 def _summary(entry: dict[str, Any]) -> str:
@@ -154,4 +145,7 @@ def _summary(entry: dict[str, Any]) -> str:
         return f"{payload['verdict']} {payload['check']}: {payload['reason']}"
     if entry["kind"] == "artifact":
         return f"{payload['artifact']} {payload['sha256'][:12]} {'servable' if payload['servable'] else 'refused'}"
+    if entry["kind"] == "foreign":
+        settled = payload.get("settled", "seen")
+        return f"{payload['what']} {payload['role']} at {payload['theirs']}, on record {payload['ours']}: {settled}"
     return str(payload.get("reason") or payload.get("source_uri") or payload)

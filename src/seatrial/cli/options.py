@@ -10,11 +10,10 @@ import typer
 if TYPE_CHECKING:
     from seatrial.flows.project import Project
 
-__all__ = ["Json", "ModelRef", "ProjectDir", "open_project"]
+__all__ = ["HERE", "Json", "ModelRef", "ProjectDir", "open_project"]
 
-ProjectDir = Annotated[
-    Path, typer.Option("--project", "-C", help="Directory with seatrial.toml.", show_default="here", dir_okay=True)
-]
+HERE = Path()
+ProjectDir = Annotated[Path, typer.Option("--project", "-C", help="Directory with seatrial.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 ModelRef = Annotated[str, typer.Argument(metavar="MODEL@V", help="A version: NAME@NUMBER or NAME@ALIAS.")]
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import typer
 
 from seatrial.cli.exit_codes import UNREACHABLE, USAGE
-from seatrial.cli.options import Json, ProjectDir
-from seatrial.cli.output import print_json, print_table, say
+from seatrial.cli.options import HERE, Json, ProjectDir, open_project
+from seatrial.cli.output import print_json, print_table
 
 __all__ = ["add_to"]
 
-HERE = Path()
+_STYLE = {"ok": "green", "note": "yellow", "broken": "bold red"}
 _config = typer.Typer(no_args_is_help=True)
 
 
@@ -25,9 +23,8 @@ def add_to(app: typer.Typer) -> None:
 @_config.command("show")
 def config_show(project: ProjectDir = HERE, as_json: Json = False) -> None:
     """Print every setting, its value and where it came from; secrets are masked."""
-    from seatrial.config import load_settings
-
-    rows = load_settings(project).rows()
+    with open_project(project) as opened:
+        rows = opened.settings.rows()
     if as_json:
         print_json({name: {"value": value, "origin": origin} for name, value, origin in rows})
     else:
@@ -42,8 +39,11 @@ def doctor(project: ProjectDir = HERE, as_json: Json = False) -> None:
     if as_json:
         print_json([check.to_json() for check in checks])
     else:
-        print_table(("", "what", "found", "advice"), [(c.state.value, c.what, c.found, c.advice) for c in checks])
+        print_table(
+            ("", "what", "found", "advice"),
+            [(check.state.value, check.what, check.found, check.advice) for check in checks],
+            styles=[_STYLE[check.state.value] for check in checks],
+        )
     broken = [check for check in checks if check.state.value == "broken"]
     if broken:
-        say(f"{len(broken)} of {len(checks)} checks are broken.") if not as_json else None
         raise typer.Exit(UNREACHABLE if all(check.outside for check in broken) else USAGE)

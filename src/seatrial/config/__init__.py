@@ -17,7 +17,7 @@ from seatrial.config.sections import (
     StoreSettings,
     TrainingSettings,
 )
-from seatrial.config.settings import Settings, mask
+from seatrial.config.settings import Settings, mask, sqlite_path
 
 __all__ = [
     "CONFIG_FILE",
@@ -33,4 +33,5 @@ __all__ = [
     "TrainingSettings",
     "load_settings",
     "mask",
+    "sqlite_path",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,7 +21,7 @@ from seatrial.config.sections import (
     TrainingSettings,
 )
 
-__all__ = ["Settings", "mask"]
+__all__ = ["Settings", "mask", "sqlite_path"]
 
 # Up to the last @: a password may itself hold one, and hiding too much is the better mistake.
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@\s]*):\S*@")
@@ -106,6 +107,17 @@ def mask(value: object) -> str:
     if isinstance(value, tuple):
         return ", ".join(map(mask, value))
     return _QUERY_SECRET.sub(r"\1***", _URL_PASSWORD.sub(r"\1:***@", str(value)))
+
+
+def sqlite_path(url: str) -> Path | None:
+    """The file of a sqlite URL, None for any other database.
+
+    Example:
+        >>> sqlite_path("sqlite:////srv/ann/seatrial.db?timeout=5"), sqlite_path("postgresql://db/seatrial")
+        (PosixPath('/srv/ann/seatrial.db'), None)
+    """
+    scheme, _, path = url.partition(":///")
+    return Path(unquote(path.partition("?")[0])) if scheme.partition("+")[0] == "sqlite" else None
 
 
 def _sqlite_url(path: Path) -> str:

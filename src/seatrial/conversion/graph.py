@@ -20,6 +20,9 @@ OPSET = 17
 
 _EXTERNAL_ABOVE_BYTES = 1_900_000_000
 """A protobuf file ends at 2 GiB; beyond this the weights go to a file beside the graph."""
+_RANDOM_OPERATORS = frozenset(
+    {"Bernoulli", "Multinomial", "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike"}
+)
 _DATATYPES = {"INT64": 7, "FP32": 1}  # the numbers of onnx.TensorProto
 
 
@@ -33,22 +36,21 @@ def check_graph(path: Path, signature: Signature, *, opset: int | None = OPSET) 
         opset: the version of ONNX's own operators it must have; None where any will do.
 
     Raises:
-        ConversionError: it is no valid graph, or its inputs, outputs, dynamic axes or opset are not as they should be.
+        ConversionError: it is no valid graph, or its inputs, outputs, dynamic axes or opset are not as they should be,
+            or it draws random numbers: some runtimes drop such nodes in silence, so asking the graph may not show it.
     """
-    import onnx
-
-    try:
-        onnx.checker.check_model(str(path), full_check=True)
-        model = onnx.load(str(path), load_external_data=False)
-    except Exception as error:  # the checker, its shape inference and protobuf share no class of error
-        raise ConversionError(
-            f"{path} is no valid ONNX graph ({str(error)[:300]}): export or adopt the model again."
-        ) from error
+    model = _parsed(path)
     found = {**_values(model.graph.input), **_values(model.graph.output)}
     expected = {spec.name: (_DATATYPES[spec.datatype], spec.shape) for spec in (*signature.inputs, *signature.outputs)}
     if found != expected:
         raise ConversionError(
             f"{path} takes and gives {_words(found)}, where {_words(expected)} is expected: export the model again."
+        )
+    random = _random_nodes(model)
+    if random:
+        raise ConversionError(
+            f"{path} draws random numbers ({random[0]}), as dropout does in training: "
+            "export the model in evaluation mode."
         )
     if opset is not None and _opsets(model)[""] != opset:
         raise ConversionError(f"{path} has opset {_opsets(model)['']}, not {opset}: export the model again.")
@@ -99,6 +101,19 @@ def copy_graph(bundle: Bundle, directory: Path) -> None:
         shutil.copyfile(bundle.directory / name, directory / name)
 
 
+def _parsed(path: Path) -> Any:
+    """The graph, checked fully; weights in other files are left there."""
+    import onnx
+
+    try:
+        onnx.checker.check_model(str(path), full_check=True)
+        return onnx.load(str(path), load_external_data=False)
+    except Exception as error:  # the checker, its shape inference and protobuf share no class of error
+        raise ConversionError(
+            f"{path} is no valid ONNX graph ({str(error)[:300]}): export or adopt the model again."
+        ) from error
+
+
 def _external_files(path: Path) -> set[str]:
     import onnx
     from onnx.external_data_helper import ExternalDataInfo, uses_external_data
@@ -117,6 +132,24 @@ def _tensors(graph: Any) -> Iterator[Any]:
         yield from (attribute.t, *attribute.tensors)
         for inner in (attribute.g, *attribute.graphs):
             yield from _tensors(inner)
+
+
+def _random_nodes(model: Any) -> list[str]:
+    """Nodes whose output is drawn, dropout that is switched on among them."""
+    from onnx import numpy_helper
+
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    for node in model.graph.node:
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            constants[node.output[0]] = node.attribute[0].t
+    found = []
+    for node in model.graph.node:
+        # The third input of Dropout says whether it is on; without one it is off.
+        switch = node.input[2] if node.op_type == "Dropout" and len(node.input) > 2 else ""
+        on = switch and (switch not in constants or numpy_helper.to_array(constants[switch]).any())
+        if on or node.op_type in _RANDOM_OPERATORS:
+            found.append(f"{node.op_type} {node.name}".strip())
+    return found
 
 
 def _opsets(model: Any) -> dict[str, int]:

@@ -44,7 +44,10 @@ def tool_errors(what: str, directory: Path, needed_bytes: int) -> Iterator[None]
         with storage_errors(what):
             _require_room(directory, needed_bytes)
         first_line = next(iter(str(error).strip().splitlines()), "")
-        raise ConversionError(f"Could not {what}: {type(error).__name__}: {first_line[:300]}") from error
+        raise ConversionError(
+            f"Could not {what} ({type(error).__name__}: {first_line[:300]}): "
+            "check the source with seatrial models verify, then convert it again."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -61,7 +64,8 @@ def quiet() -> Iterator[None]:
     runtime.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"torch\..*|seatrial\.conversion\..*")
+            warnings.filterwarnings("ignore", message="You are using the legacy TorchScript-based ONNX export")
+            warnings.filterwarnings("ignore", message="The feature will be removed", category=DeprecationWarning)
             warnings.filterwarnings("ignore", message="Converting a tensor to a Python")
             warnings.filterwarnings("ignore", message="Exporting aten::index operator")
             yield

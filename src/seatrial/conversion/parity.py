@@ -157,7 +157,7 @@ def _probability_difference(subject: str, rows: ParityRows, logits: FloatArray, 
         len(rows),
         {
             "mean": mean,
-            "conversion.logit_difference": {
+            "logit_difference": {
                 "largest": float(logit_differences.max()),
                 "mean": float(logit_differences.mean()),
             },

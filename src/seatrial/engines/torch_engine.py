@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -49,15 +50,16 @@ def _open_model(directory: str, threads: int) -> Any:
         raise MissingExtraError("torch and transformers", "train") from error
     torch.set_num_threads(threads or os.cpu_count() or 1)
     try:
-        model, loading = transformers.AutoModelForSequenceClassification.from_pretrained(
-            directory,
-            attn_implementation="eager",
-            dtype=torch.float32,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        with _quiet():
+            model, loading = transformers.AutoModelForSequenceClassification.from_pretrained(
+                directory,
+                attn_implementation="eager",
+                dtype=torch.float32,
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
     except Exception as error:  # transformers raises whatever its readers raise
         raise UnsupportedModelError(
             f"{directory} is no sequence classifier that transformers can load ({error}): train or register it again."
@@ -68,3 +70,19 @@ def _open_model(directory: str, threads: int) -> Any:
             f"{directory} lacks weights of its own architecture, for example {absent[0]}: train or register it again."
         )
     return model.eval()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps transformers' bars and its report of absent weights off the screen: what matters of it is an error here."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

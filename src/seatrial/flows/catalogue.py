@@ -29,18 +29,17 @@ def show(workshop: Workshop, ref: VersionRef) -> dict[str, Any]:
         UnknownModelError, UnknownVersionError: there is none.
     """
     version = version_of(workshop, ref)
-    entry = _registration(workshop, version)
     return {
         **{key: value for key, value in _row(workshop, version).items() if key != "artifacts"},
         "labels": list(version.signature.labels),
         "max_tokens": version.signature.max_tokens,
         "source_uri": workshop.registry.source_uri(version),
-        "lineage": entry.get("lineage", {}),
+        "lineage": _registration(workshop, version).get("lineage", {}),
         "artifacts": [
             {"artifact": name, "directory": str(workshop.settings.bundles_dir / found["path"]), **found}
             for name, found in _artifacts(workshop, version).items()
         ],
-        "findings": [f.to_json() for f in workshop.store.findings(version.name, version.version)],
+        "findings": [finding.to_json() for finding in workshop.store.findings(version.name, version.version)],
     }
 
 
@@ -63,7 +62,6 @@ def _artifacts(workshop: Workshop, version: ModelVersion) -> dict[str, dict[str,
 
 
 def _registration(workshop: Workshop, version: ModelVersion) -> dict[str, Any]:
-    for entry in workshop.store.entries(version.name):
-        if entry.kind is EntryKind.REGISTERED and entry.version == version.version:
-            return {**entry.payload, "at": entry.at.isoformat(timespec="seconds")}
-    return {}
+    """The version's registration with its moment, empty where it is not on record."""
+    entries = workshop.store.entries(version.name, kind=EntryKind.REGISTERED, version=version.version)
+    return next(({**entry.payload, "at": entry.at.isoformat(timespec="seconds")} for entry in entries), {})

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
-import socket
-import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
+from urllib.parse import urlsplit
 
 from seatrial.bundle import Bundle
-from seatrial.domain.errors import NotReadyError
+from seatrial.domain.errors import InferenceError
+from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.model import Alias
 from seatrial.domain.progress import Progress
-from seatrial.flows.develop import prepared
+from seatrial.flows.deploy import Converted
+from seatrial.flows.develop import Developed, prepared
 from seatrial.flows.project import Project
+from seatrial.flows.serve import Server, port_fault
 from seatrial.flows.template import write_project
 
-__all__ = ["QUICK", "Server", "Summary", "build", "measure", "start_server"]
+__all__ = ["QUICK", "Summary", "build", "measure", "server_of"]
 
 QUICK: Mapping[str, Any] = {
     "data.fraction": 0.15,
@@ -32,27 +33,60 @@ QUICK: Mapping[str, Any] = {
 }
 """What `--quick` changes: fewer training rows, and floors such a model can reach. The gates themselves stay."""
 
-_READY_WITHIN_S = 60.0
 _REQUESTS = 100
 
 
 @dataclass(slots=True)
 class Summary:
-    """What the demonstration shows at its end; filled in as it goes."""
+    """What the demonstration shows at its end; the second half is filled in by `measure`.
+
+    Attributes:
+        production: the version in production, None where there is none.
+        texts: held-out texts to ask about.
+        seconds: how long everything up to serving took.
+        ready_s: how long the data plane took to be ready.
+    """
 
     project: Project
-    ref: str
-    metrics: Mapping[str, float]
-    bundles: tuple[Bundle, ...]
-    report: Path
-    decision: str
+    developed: Developed
+    converted: Converted
+    production: int | None
     texts: tuple[str, ...]
-    passed: bool
     seconds: float
-    served: str = ""
     url: str = ""
     ready_s: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
+
+    @property
+    def ref(self) -> str:
+        """The version that was made."""
+        return self.developed.version.ref
+
+    @property
+    def served(self) -> str:
+        """What is served."""
+        return f"{self.developed.version.name}@{Alias.PRODUCTION}"
+
+    @property
+    def in_production(self) -> bool:
+        """Whether the version that was made is the one in production."""
+        return self.production == self.developed.version.version
+
+    @property
+    def passed(self) -> bool:
+        """Whether every finding passes and the version is in production."""
+        return self.developed.passed and self.converted.passed and self.in_production
+
+    @property
+    def decision(self) -> str:
+        """What became of the version, in words."""
+        return "in production" if self.in_production else "not released, its findings do not all pass"
+
+    @property
+    def against(self) -> list[Finding]:
+        """The findings that do not pass."""
+        findings = (*self.developed.findings, *self.converted.findings)
+        return [finding for finding in findings if finding.verdict is not Verdict.PASS]
 
     @property
     def curl(self) -> str:
@@ -63,20 +97,20 @@ class Summary:
     def rows(self) -> list[tuple[str, str]]:
         """What people read."""
         settings = self.project.settings
-        metrics = self.metrics
-        held_out = (
-            f"{metrics['accuracy']:.3f} on {metrics['rows']:.0f} held-out texts "
-            f"(95 % interval {metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}"
-        )
-        latency = f"median {self.latency_ms(0.5):.1f} ms, 95th percentile {self.latency_ms(0.95):.1f} ms"
-        baseline = f"; TF-IDF baseline {metrics['baseline_accuracy']:.3f}" if "baseline_accuracy" in metrics else ""
-        return [
+        rows = [
             ("model", f"{self.ref}: {self.decision}"),
-            ("accuracy", f"{held_out}{baseline})"),
-            *((bundle.manifest.artifact.name, _artifact_line(bundle)) for bundle in self.bundles),
-            ("served", f"{self.served} at {self.url}, ready in {self.ready_s:.1f} s"),
-            ("latency", f"one text, one client: {latency} over {len(self.latencies_ms)} requests"),
-            ("report", str(self.report)),
+            ("accuracy", _accuracy_line(self.developed.metrics, settings.evaluation.confidence)),
+            *((bundle.manifest.artifact.name, _artifact_line(bundle)) for bundle in self.converted.bundles),
+        ]
+        if self.latencies_ms:
+            latency = f"median {self.latency_ms(0.5):.1f} ms, 95th percentile {self.latency_ms(0.95):.1f} ms"
+            rows += [
+                ("served", f"{self.served} at {self.url}, ready in {self.ready_s:.1f} s"),
+                ("latency", f"one text, one client: {latency} over {len(self.latencies_ms)} requests"),
+            ]
+        return [
+            *rows,
+            ("report", str(self.developed.report)),
             ("project", f"{settings.project_dir} (registry, ledger and bundles in {settings.home})"),
             ("took", f"{self.seconds:.0f} s up to serving"),
         ]
@@ -92,17 +126,10 @@ class Summary:
             "ref": self.ref,
             "passed": self.passed,
             "decision": self.decision,
-            "metrics": dict(self.metrics),
-            "artifacts": {
-                bundle.manifest.artifact.name: {
-                    "directory": str(bundle.directory),
-                    "size_bytes": bundle.manifest.size_bytes,
-                    "servable": bundle.manifest.servable,
-                    "findings": [finding.to_json() for finding in bundle.manifest.findings],
-                }
-                for bundle in self.bundles
-            },
-            "served": self.served,
+            "metrics": dict(self.developed.metrics),
+            "findings": [finding.to_json() for finding in self.developed.findings],
+            "artifacts": {bundle.manifest.artifact.name: _artifact_facts(bundle) for bundle in self.converted.bundles},
+            "served": self.served if self.url else None,
             "url": self.url,
             "ready_s": round(self.ready_s, 3),
             "latency_ms": {
@@ -110,101 +137,67 @@ class Summary:
                 "p95": self.latency_ms(0.95),
                 "requests": len(self.latencies_ms),
             },
-            "report": str(self.report),
+            "report": str(self.developed.report),
             "project": str(self.project.settings.project_dir),
             "seconds": round(self.seconds, 1),
         }
-
-
-class Server:
-    """The data plane in a process of its own, ended when the block is left."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
-        self.process = process
-        self.port = port
-
-    def wait(self) -> None:
-        """Until the process ends or Ctrl-C."""
-        try:
-            self.process.wait()
-        except KeyboardInterrupt:
-            return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=30)
-        except (subprocess.TimeoutExpired, KeyboardInterrupt):
-            self.process.kill()
-            self.process.wait()
 
 
 def build(directory: Path, *, quick: bool, progress: Progress) -> Summary:
     """Everything up to serving: prepare > train > evaluate > register > convert > parity > first release."""
     started = time.monotonic()
     write_project(directory)
-    project = Project(directory, overrides=QUICK if quick else {})
-    with project:
+    with Project(directory, overrides=QUICK if quick else {}) as project:
         developed = project.train(progress=progress)
         converted = project.convert(developed.version.ref, progress=progress)
-        production = project.workshop.store.aliases(developed.version.name).get(Alias.PRODUCTION)
-        texts = prepared(project.workshop, progress).test.texts[:_REQUESTS]
-    in_production = production == developed.version.version
-    return Summary(
-        project=project,
-        ref=developed.version.ref,
-        metrics=developed.metrics,
-        bundles=converted.bundles,
-        report=developed.report,
-        decision="in production" if in_production else "not released, its findings do not all pass",
-        texts=texts,
-        passed=developed.passed and converted.passed and in_production,
-        seconds=time.monotonic() - started,
-    )
+        return Summary(
+            project=project,
+            developed=developed,
+            converted=converted,
+            production=project.workshop.store.aliases(developed.version.name).get(Alias.PRODUCTION),
+            texts=prepared(project.workshop, progress).test.texts[:_REQUESTS],
+            seconds=time.monotonic() - started,
+        )
 
 
-def start_server(summary: Summary) -> Server:
-    """Serves what is in production, on the configured port or, where that is taken, a free one.
-
-    Raises:
-        NotReadyError: the data plane did not become ready; its own words stand on standard error.
-    """
+def server_of(summary: Summary) -> Server:
+    """Serves what is in production, on the configured ports or, where one is taken, a free one."""
     settings = summary.project.settings
-    summary.served = f"{settings.model.name}@{Alias.PRODUCTION}"
-    port, internal = (_free(settings.serving.host, p) for p in (settings.serving.port, settings.serving.internal_port))
-    command = [sys.executable, "-m", "seatrial.cli", "serve", summary.served, "--project", str(settings.project_dir)]
-    command += ["--port", str(port), "--internal-port", str(internal)]
-    started = time.monotonic()
-    server = Server(subprocess.Popen(command, stdout=subprocess.DEVNULL), port)  # noqa: S603  our own command line
-    summary.url = f"http://{settings.serving.host}:{port}"
-    while not _ready(settings.serving.host, port):
-        if server.process.poll() is not None or time.monotonic() - started > _READY_WITHIN_S:
-            server.__exit__(None, None, None)
-            raise NotReadyError(
-                f"{summary.served} could not be served: run seatrial serve {summary.served} to see why."
-            )
-        time.sleep(0.02)
-    summary.ready_s = time.monotonic() - started
-    return server
+    arguments = [summary.served, "--project", str(settings.project_dir)]
+    for name in ("port", "internal_port"):
+        port = getattr(settings.serving, name)
+        taken = port_fault(settings.serving.host, port)
+        arguments += [f"--{name.replace('_', '-')}", "0" if taken else str(port)]
+    return Server(arguments)
 
 
 def measure(summary: Summary, server: Server) -> None:
-    """One client, one text a request: what a person with curl feels."""
-    connection = http.client.HTTPConnection(summary.project.settings.serving.host, server.port, timeout=30)
-    for text in summary.texts:
-        started = time.perf_counter()
-        connection.request("POST", "/predict", json.dumps({"texts": [text]}), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        response.read()
-        summary.latencies_ms.append((time.perf_counter() - started) * 1000)
-        if response.status != http.client.OK:
-            raise NotReadyError(f"The served model answers {response.status}: see the log above.")
-    connection.close()
+    """One client, one text a request: what a person with curl feels.
+
+    Raises:
+        InferenceError: a text got no prediction.
+    """
+    summary.url, summary.ready_s = server.url, server.ready_s
+    address = urlsplit(server.url)
+    with contextlib.closing(http.client.HTTPConnection(str(address.hostname), address.port, timeout=30)) as connection:
+        for text in summary.texts:
+            started = time.perf_counter()
+            connection.request("POST", "/predict", json.dumps({"texts": [text]}), {"Content-Type": "application/json"})
+            response = connection.getresponse()
+            response.read()
+            summary.latencies_ms.append((time.perf_counter() - started) * 1000)
+            if response.status != http.client.OK:
+                raise InferenceError(f"The served model answers {response.status}: its log above says why.")
+
+
+def _accuracy_line(metrics: Mapping[str, float], confidence: float) -> str:
+    if not metrics:
+        return "could not be measured: see the report"
+    baseline = f"; TF-IDF baseline {metrics['baseline_accuracy']:.3f}" if "baseline_accuracy" in metrics else ""
+    return (
+        f"{metrics['accuracy']:.3f} on {metrics['rows']:.0f} held-out texts "
+        f"({confidence:.0%} interval {metrics['accuracy_low']:.3f} to {metrics['accuracy_high']:.3f}{baseline})"
+    )
 
 
 def _artifact_line(bundle: Bundle) -> str:
@@ -218,23 +211,10 @@ def _artifact_line(bundle: Bundle) -> str:
     return ", ".join(words)
 
 
-def _ready(host: str, port: int) -> bool:
-    connection = http.client.HTTPConnection(host, port, timeout=5)
-    try:
-        connection.request("GET", "/ready")
-        return connection.getresponse().status == http.client.OK
-    except OSError:
-        return False
-    finally:
-        connection.close()
-
-
-def _free(host: str, port: int) -> int:
-    """The port if it is free, else any that is."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            probe.bind((host, 0))
-        return int(probe.getsockname()[1])
+def _artifact_facts(bundle: Bundle) -> dict[str, Any]:
+    return {
+        "directory": str(bundle.directory),
+        "size_bytes": bundle.manifest.size_bytes,
+        "servable": bundle.manifest.servable,
+        "findings": [finding.to_json() for finding in bundle.manifest.findings],
+    }

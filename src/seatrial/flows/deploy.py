@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from seatrial.bundle import Bundle
-from seatrial.domain.errors import UnknownVersionError
+from seatrial.domain.errors import UnknownVersionError, UsageError
 from seatrial.domain.evidence import Finding
 from seatrial.domain.model import Alias, ModelVersion, VersionRef
 from seatrial.domain.progress import Progress
 from seatrial.domain.release import Decision, decide_first_release
-from seatrial.flows import record
+from seatrial.flows import followers, record
 from seatrial.flows.develop import prepared
+from seatrial.flows.lock import project_lock
 from seatrial.flows.scores import scores_of
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["Converted", "convert", "version_of"]
+__all__ = ["Converted", "convert", "first_release", "version_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Converted:
 
     @property
     def passed(self) -> bool:
-        """Whether every artifact may be served."""
-        return all(bundle.manifest.servable for bundle in self.bundles)
+        """Whether there are artifacts, and every one may be served."""
+        return bool(self.bundles) and all(bundle.manifest.servable for bundle in self.bundles)
 
 
 def convert(workshop: Workshop, ref: VersionRef, targets: Sequence[str], progress: Progress) -> Converted:
@@ -46,19 +47,22 @@ def convert(workshop: Workshop, ref: VersionRef, targets: Sequence[str], progres
 
     Raises:
         UnknownModelError, UnknownVersionError: there is no such version.
+        UsageError: there is no such target.
     """
-    version = version_of(workshop, ref)
-    record.reconcile(workshop, version.name)
-    source = record.source_of(workshop, version)
-    dataset = prepared(workshop, progress)
-    scores = scores_of(workshop, source, dataset, progress)
-    bundles = []
-    for target in targets or workshop.settings.conversion.targets:
-        bundle = workshop.convert(version, target, scores, progress)
-        record.artifact_made(workshop, version, bundle)
-        bundles.append(bundle)
-    decision = _first_release(workshop, version)
-    record.anchor(workshop, version.name)
+    steps = workshop.conversion_steps(targets or workshop.settings.conversion.targets)
+    if not steps:
+        raise UsageError("There is nothing to convert to: name an artifact, such as onnx-fp32.")
+    with project_lock(workshop.settings.home, progress):
+        followers.reconcile(workshop, ref.name)  # first: a killed promotion took the alias that the same command names
+        version = version_of(workshop, ref)
+        scores = scores_of(workshop, record.source_of(workshop, version), prepared(workshop, progress), progress)
+        bundles = []
+        for step in steps:
+            bundle = workshop.convert(version, step, scores, progress)
+            record.artifact_made(workshop, version, bundle)
+            bundles.append(bundle)
+        decision = first_release(workshop, version)
+        followers.anchor(workshop, version.name)
     return Converted(version, tuple(bundles), decision)
 
 
@@ -79,7 +83,8 @@ def version_of(workshop: Workshop, ref: VersionRef) -> ModelVersion:
     return workshop.registry.get_version(ref.name, aliases[Alias(ref.selector)])
 
 
-def _first_release(workshop: Workshop, version: ModelVersion) -> Decision | None:
+def first_release(workshop: Workshop, version: ModelVersion) -> Decision | None:
+    """Decides about a version where nothing is in production yet, and carries it out; None where something is."""
     if Alias.PRODUCTION in workshop.store.aliases(version.name):
         return None
     served = f"{version.ref}/{workshop.settings.serving.artifact}"

@@ -14,9 +14,10 @@ from seatrial.domain.errors import BundleError, SourceError
 from seatrial.domain.evidence import Finding, Verdict, worst
 from seatrial.domain.model import Alias, Lineage, ModelVersion
 from seatrial.domain.progress import Progress
-from seatrial.flows import record
+from seatrial.flows import followers, record
 from seatrial.flows.cache import StepCache, code_sha256, key_of
-from seatrial.flows.scores import scores_of
+from seatrial.flows.lock import project_lock
+from seatrial.flows.scores import identity_of, scores_of
 from seatrial.wiring.workshop import Evaluated, Workshop
 
 __all__ = ["Developed", "adopt", "develop", "prepared"]
@@ -46,17 +47,19 @@ class Developed:
 
 def develop(workshop: Workshop, progress: Progress) -> Developed:
     """Prepares, trains, evaluates and registers; what did not change is not done again."""
-    dataset = prepared(workshop, progress)
-    return _enrol(workshop, _trained(workshop, dataset, progress), dataset, progress)
+    with project_lock(workshop.settings.home, progress):
+        dataset = prepared(workshop, progress)
+        return _enrol(workshop, _trained(workshop, dataset, progress), dataset, progress)
 
 
 def adopt(workshop: Workshop, origin: str, progress: Progress, labels: Sequence[str] = ()) -> Developed:
     """Takes a model that was trained elsewhere into the same life: evaluated on the project's rows and registered."""
     cache = StepCache(workshop.settings.cache_dir)
-    destination = cache.directory_for("adopt", key_of(origin=origin, labels=labels)) / "source"
-    with progress.step(f"adopt {origin}"):
-        source = workshop.adopt(origin, labels, destination)
-    return _enrol(workshop, source, prepared(workshop, progress), progress)
+    with project_lock(workshop.settings.home, progress):
+        destination = cache.directory_for("adopt", key_of(origin=origin, labels=labels)) / "source"
+        with progress.step(f"adopt {origin}"):
+            source = workshop.adopt(origin, labels, destination)
+        return _enrol(workshop, source, prepared(workshop, progress), progress)
 
 
 def prepared(workshop: Workshop, progress: Progress) -> Dataset:
@@ -95,20 +98,19 @@ def _evaluated(workshop: Workshop, source: Bundle, dataset: Dataset, progress: P
     """The evaluation of a source bundle, made once for the same rows, settings, code and champion."""
     name = workshop.settings.model.name
     champion = record.production_source(workshop, name)
-    if champion is not None and champion.manifest.artifact.sha256 == source.manifest.artifact.sha256:
-        champion = None  # the same bytes: there is nothing to compare
+    if champion is not None and identity_of(champion) == identity_of(source):
+        champion = None  # the same model: there is nothing to compare
     cache = StepCache(workshop.settings.cache_dir)
     key = key_of(
-        model=source.manifest.artifact.sha256,
+        model=identity_of(source),
         data=dataset.sha256,
-        champion=champion and champion.manifest.artifact.sha256,
+        champion=champion and identity_of(champion),
         settings=workshop.settings.evaluation.model_dump(),
         code=code_sha256("seatrial.evaluation", "seatrial.stats", "seatrial.text", "seatrial.engines"),
     )
-    found = cache.recall("evaluate", key)
-    if found is not None:
-        findings = tuple(Finding.from_json(finding) for finding in found["report"]["findings"])
-        return Evaluated(found["report"], findings, found["temperature"])
+    known = _recalled(cache, key)
+    if known is not None:
+        return known
     scores = scores_of(workshop, source, dataset, progress)
     rival = None
     if champion is not None:
@@ -119,14 +121,24 @@ def _evaluated(workshop: Workshop, source: Bundle, dataset: Dataset, progress: P
     return evaluated
 
 
+def _recalled(cache: StepCache, key: str) -> Evaluated | None:
+    """An evaluation made before, None where there is none or its note is no evaluation any more."""
+    try:
+        found = cache.recall("evaluate", key) or {}
+        findings = tuple(Finding.from_json(finding) for finding in found["report"]["findings"])
+        return Evaluated(found["report"], findings, float(found["temperature"]))
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
 def _enrol(workshop: Workshop, source: Bundle, dataset: Dataset, progress: Progress) -> Developed:
     """Evaluates and registers a source bundle, and makes it the candidate if its findings allow."""
     name = workshop.settings.model.name
-    record.reconcile(workshop, name)
+    followers.reconcile(workshop, name)
     evaluated = _evaluated(workshop, source, dataset, progress)
     origin = source.manifest.lineage
     lineage = Lineage(
-        key=source.manifest.artifact.sha256,
+        key=identity_of(source),
         data_sha256=origin["data_sha256"],
         code_revision=origin["code_revision"],
         parameters=origin["parameters"],
@@ -141,5 +153,5 @@ def _enrol(workshop: Workshop, source: Bundle, dataset: Dataset, progress: Progr
         record.found(workshop, version, evaluated.findings)
         if worst(evaluated.findings) is Verdict.PASS:
             record.nominate(workshop, version, evaluated.findings)
-        record.anchor(workshop, name)
+        followers.anchor(workshop, name)
     return Developed(version, evaluated.findings, report, evaluated.metrics)

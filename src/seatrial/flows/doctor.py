@@ -7,24 +7,20 @@ import importlib.util
 import os
 import platform
 import shutil
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from seatrial import __version__
-from seatrial.config import Settings, load_settings
-from seatrial.domain.errors import DependencyError, SeatrialError
+from seatrial.config import Settings, mask, sqlite_path
+from seatrial.domain.errors import DependencyError, MissingExtraError, SeatrialError
+from seatrial.flows.extras import EXTRAS
+from seatrial.flows.project import Project
+from seatrial.flows.serve import port_fault
 
 __all__ = ["Check", "State", "examine"]
 
-_EXTRAS = {
-    "control": ("sqlalchemy", "alembic", "scipy", "pyarrow", "jinja2", "matplotlib"),
-    "registry": ("mlflow",),
-    "train": ("torch", "transformers", "sklearn", "safetensors"),
-    "convert": ("torch", "onnx", "onnxscript"),
-}
 _ROOM_BYTES = 3 * 2**30
 """Free disk a training with its registry and bundles needs, with room to spare."""
 
@@ -58,15 +54,15 @@ class Check:
 
 
 def examine(project_dir: Path) -> list[Check]:
-    """Looks at machine, installation and project; changes nothing but what opening the store creates."""
+    """Looks at machine, installation and project; makes nothing that is not there."""
     checks = [*_machine(), *_extras()]
     try:
-        settings = load_settings(project_dir)
+        settings = Project(project_dir).settings
     except SeatrialError as error:
         return [*checks, Check("settings", State.BROKEN, str(error), "Mend seatrial.toml or the variable named.")]
     changed = len(settings.origins)
     checks.append(Check("settings", State.OK, f"{settings.project_dir}, {changed} changed from their defaults"))
-    return [*checks, *_places(settings), *_ports(settings), *_servers(settings)]
+    return [*checks, *_places(settings), *_ports(settings), *_databases(settings)]
 
 
 def _machine() -> Iterator[Check]:
@@ -96,7 +92,7 @@ def _processor_flags() -> set[str]:
 
 
 def _extras() -> Iterator[Check]:
-    for extra, modules in _EXTRAS.items():
+    for extra, modules in EXTRAS.items():
         missing = [module for module in modules if importlib.util.find_spec(module) is None]
         if missing:
             advice = f"pip install 'seatrial[{extra}]' if you need that step here."
@@ -124,32 +120,32 @@ def _places(settings: Settings) -> Iterator[Check]:
 def _ports(settings: Settings) -> Iterator[Check]:
     for name in ("port", "internal_port"):
         port = getattr(settings.serving, name)
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((settings.serving.host, port))
-            except OSError as error:
-                advice = f"Something listens there already: set serving.{name}, or end it."
-                yield Check(f"serving.{name}", State.NOTE, f"{port}: {error.strerror}", advice)
-            else:
-                yield Check(f"serving.{name}", State.OK, f"{port} is free")
+        fault = port_fault(settings.serving.host, port)
+        if fault:
+            advice = f"Set serving.host or serving.{name}, or end what listens there."
+            yield Check(f"serving.{name}", State.NOTE, f"{port}: {fault}", advice)
+        else:
+            yield Check(f"serving.{name}", State.OK, f"{port} is free" if port else "any that is free")
 
 
-def _servers(settings: Settings) -> Iterator[Check]:
+def _databases(settings: Settings) -> Iterator[Check]:
     from seatrial.wiring.workshop import Workshop
 
     workshop = Workshop(settings)
     try:
-        yield _asked("ledger", lambda: f"{workshop.store_url}, {workshop.store.head().seq} entries")
-        yield _asked("registry", lambda: f"{workshop.registry_url}, models: {len(workshop.registry.list_models())}")
+        yield _database("ledger", settings.database_url, lambda: f"{workshop.store.head().seq} entries")
+        yield _database("registry", settings.tracking_uri, lambda: f"{len(workshop.registry.list_models())} models")
     finally:
         workshop.close()
 
 
-def _asked(what: str, question: Callable[[], str]) -> Check:
+def _database(what: str, url: str, question: Callable[[], str]) -> Check:
+    path = sqlite_path(url)
+    if path is not None and not path.exists():
+        return Check(what, State.OK, f"{mask(url)}: none yet, the first command that needs it makes it")
     try:
-        return Check(what, State.OK, question())
+        return Check(what, State.OK, f"{mask(url)}, {question()}")
+    except MissingExtraError as error:
+        return Check(what, State.NOTE, str(error), "Needed on the control side only; serving goes on without.")
     except SeatrialError as error:
         return Check(what, State.BROKEN, str(error), "", outside=isinstance(error, DependencyError))
-    except ImportError as error:
-        return Check(what, State.NOTE, str(error), "Needed on the control side only; serving goes on without.")

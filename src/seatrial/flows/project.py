@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from seatrial.config import Settings, load_settings
+from seatrial.domain.errors import UsageError
 from seatrial.domain.model import VersionRef
 from seatrial.domain.progress import SILENT, Progress
 
@@ -42,9 +43,13 @@ class Project:
             overrides: ``{"section.key": value}``, stronger than file and environment.
 
         Raises:
+            UsageError: there is no such directory.
             ConfigError: the settings cannot be used.
         """
-        self.settings: Settings = load_settings(Path(path), overrides=overrides)
+        directory = Path(path)
+        if not directory.is_dir():
+            raise UsageError(f"{directory} is no directory: name that of a project, or make one with seatrial init.")
+        self.settings: Settings = load_settings(directory, overrides=overrides)
         self._workshop: Workshop | None = None
 
     @property
@@ -90,7 +95,7 @@ class Project:
         """Everything on record about a model, oldest first."""
         from seatrial.flows.audit import history
 
-        return list(history(self.workshop, model))
+        return history(self.workshop, model)
 
     def production_at(self, model: str, moment: datetime) -> tuple[int | None, LedgerEntry | None]:
         """Which version was in production at a moment, and the entry that put it there."""

@@ -1,88 +1,42 @@
-"""What goes on record, and what follows from it.
-
-The store is the truth: alias intents and their ledger entry commit together; then the registry's aliases and stages
-and the bundle index follow, idempotently, and are reconciled whenever a flow starts. A move that somebody made
-outside Seatrial goes on record as foreign and is taken back, unless the settings adopt it.
-"""
+"""What goes on record about a version, and what its findings move."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from seatrial.bundle import Bundle
-from seatrial.domain.errors import UnknownModelError
+from seatrial.bundle import MANIFEST_FILE, Bundle
+from seatrial.domain.errors import BundleError, LedgerConflictError, UnknownModelError, UnknownVersionError
 from seatrial.domain.evidence import Finding
-from seatrial.domain.model import Alias, Lineage, ModelVersion, Stage
+from seatrial.domain.model import Alias, Lineage, ModelVersion
 from seatrial.domain.release import Action, Decision
-from seatrial.store.ledger import EntryKind
+from seatrial.flows.followers import move
+from seatrial.store.ledger import EntryDraft, EntryKind
 from seatrial.wiring.workshop import Workshop
 
-__all__ = [
-    "HEAD_TAG",
-    "ForeignMove",
-    "anchor",
-    "artifact_made",
-    "decided",
-    "foreign_moves",
-    "found",
-    "nominate",
-    "note_foreign",
-    "production_source",
-    "reconcile",
-    "registered",
-    "source_of",
-]
+__all__ = ["artifact_made", "decided", "found", "nominate", "production_source", "registered", "source_of"]
 
-HEAD_TAG = "seatrial.ledger_head"
-"""Tag of the registered model that holds the ledger's head: a place the ledger's owner cannot rewrite alone."""
-
-_STAGE_OF = {Alias.PRODUCTION: Stage.PRODUCTION, Alias.STAGING: Stage.STAGING}
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ForeignMove:
-    """An alias or stage in the registry that is not what the store decided.
-
-    Attributes:
-        what: ``alias`` or ``stage``.
-        role: the alias, or the stage's name.
-        ours: the version the store gives the role, None for none.
-        theirs: the version the registry gives it, None for none.
-    """
-
-    what: str
-    role: str
-    ours: int | None
-    theirs: int | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The payload of its ledger entry."""
-        return {"what": self.what, "role": self.role, "ours": self.ours, "theirs": self.theirs}
-
-    @property
-    def sentence(self) -> str:
-        """What happened, for people."""
-        ours = "no version" if self.ours is None else f"version {self.ours}"
-        theirs = "no version" if self.theirs is None else f"version {self.theirs}"
-        return f"The registry's {self.what} {self.role!r} is at {theirs}; the record says {ours}."
-
-
 def registered(workshop: Workshop, version: ModelVersion, source: Bundle, lineage: Lineage) -> None:
-    """Records a version's registration once."""
-    _append_once(
-        workshop,
-        EntryKind.REGISTERED,
-        version,
-        {
-            "lineage": lineage.to_json(),
-            "source_sha256": source.manifest.artifact.sha256,
-            "source_uri": workshop.registry.source_uri(version),
-        },
-    )
+    """Records a version's registration, once.
+
+    Raises:
+        LedgerConflictError: the record knows another model by this version.
+    """
+    recorded = _recorded_source(workshop, version)
+    _refuse_another(version, source, recorded)
+    if recorded is not None:
+        return
+    payload = {
+        "lineage": lineage.to_json(),
+        "source_sha256": source.manifest.artifact.sha256,
+        "source_uri": workshop.registry.source_uri(version),
+    }
+    workshop.store.append(EntryKind.REGISTERED, version.name, version.version, payload, workshop.actor)
 
 
 def found(workshop: Workshop, version: ModelVersion, findings: Sequence[Finding]) -> None:
@@ -93,18 +47,14 @@ def found(workshop: Workshop, version: ModelVersion, findings: Sequence[Finding]
 def artifact_made(workshop: Workshop, version: ModelVersion, bundle: Bundle) -> None:
     """Records an artifact's digests and its findings, and enters it in the index and the registry."""
     manifest = bundle.manifest
-    _append_once(
-        workshop,
-        EntryKind.ARTIFACT,
-        version,
-        {
-            "artifact": manifest.artifact.name,
-            "sha256": manifest.artifact.sha256,
-            "manifest_sha256": manifest.to_json()["manifest_sha256"],
-            "derived_from": manifest.artifact.derived_from,
-            "servable": manifest.servable,
-        },
-    )
+    payload = {
+        "artifact": manifest.artifact.name,
+        "sha256": manifest.artifact.sha256,
+        "manifest_sha256": manifest.sha256,
+        "derived_from": manifest.artifact.derived_from,
+        "servable": manifest.servable,
+    }
+    _append_once(workshop, EntryKind.ARTIFACT, version, payload, key="artifact")
     found(workshop, version, manifest.findings)
     workshop.index.add(bundle)
     workshop.registry.add_bundle(version, bundle.directory)
@@ -115,131 +65,88 @@ def nominate(workshop: Workshop, version: ModelVersion, findings: Sequence[Findi
     roles = {alias for alias, number in workshop.store.aliases(version.name).items() if number == version.version}
     if roles & {Alias.PRODUCTION, Alias.PREVIOUS, Alias.STAGING}:
         return
-    _move(workshop, version.name, {Alias.CANDIDATE: version.version}, "Evaluation passes.", findings)
+    move(workshop, version.name, {Alias.CANDIDATE: version.version}, "Evaluation passes.", findings)
 
 
 def decided(workshop: Workshop, version: ModelVersion, decision: Decision) -> None:
     """Carries out a decision about a version and records it with its findings; logs it in one line."""
+    said = {"action": decision.action.value, "subject": decision.subject, "reason": decision.reason}
     if decision.action is Action.PROMOTE:
-        current = workshop.store.aliases(version.name)
         moves: dict[Alias, int | None] = {Alias.PRODUCTION: version.version}
-        if current.get(Alias.CANDIDATE) == version.version:
+        if workshop.store.aliases(version.name).get(Alias.CANDIDATE) == version.version:
             moves[Alias.CANDIDATE] = None
-        _move(workshop, version.name, moves, decision.reason, decision.findings)
+        move(workshop, version.name, moves, decision.reason, decision.findings)
     else:
-        payload = {"action": decision.action.value, "subject": decision.subject, "reason": decision.reason}
-        _append_once(workshop, EntryKind.DECISION, version, payload)
-    _log.info(
-        "decision",
-        extra={"action": decision.action.value, "subject": decision.subject, "reason": decision.reason},
-    )
-
-
-def anchor(workshop: Workshop, model: str) -> None:
-    """Writes the ledger's head where its owner cannot rewrite it alone: a tag in the registry (and the log)."""
-    head = workshop.store.head()
-    if head.seq:
-        workshop.registry.set_tag(model, HEAD_TAG, head.to_text())
+        payload = {**said, "findings": [finding.to_json() for finding in decision.findings]}
+        _append_once(workshop, EntryKind.DECISION, version, payload, key="subject")
+    _log.info("decision", extra=said)
 
 
 def production_source(workshop: Workshop, model: str) -> Bundle | None:
-    """The source bundle of the version in production, fetched if need be; None where there is none."""
+    """The source bundle of the version in production, fetched if need be; None where there is none.
+
+    Raises:
+        LedgerConflictError: the registry does not have the version, or another one by its number.
+    """
     number = workshop.store.aliases(model).get(Alias.PRODUCTION)
     if number is None:
         return None
-    return source_of(workshop, workshop.registry.get_version(model, number))
+    try:
+        version = workshop.registry.get_version(model, number)
+    except (UnknownModelError, UnknownVersionError) as error:
+        raise LedgerConflictError(
+            f"{model}@{number} is in production by the record, but the registry does not have it: restore the registry "
+            "from a backup, or keep a new record ([store] database_url)."
+        ) from error
+    return source_of(workshop, version)
 
 
 def source_of(workshop: Workshop, version: ModelVersion) -> Bundle:
-    """A version's source bundle in the local cache, fetched from the registry the first time."""
+    """A version's source bundle in the local cache, fetched from the registry where it is not there as it was.
+
+    Raises:
+        LedgerConflictError: what the registry has is not the version on record.
+    """
     directory = workshop.settings.cache_dir / "sources" / version.name / str(version.version)
-    if (directory / "manifest.json").exists():
-        return Bundle.open(directory)
-    return Bundle.open(workshop.registry.fetch_bundle(version, "source", directory))
+    recorded = _recorded_source(workshop, version)
+    cached = _cached(directory)
+    if cached is not None and cached.manifest.artifact.sha256 == recorded:
+        return cached
+    fetched = Bundle.open(workshop.registry.fetch_bundle(version, "source", directory))
+    _refuse_another(version, fetched, recorded)
+    return fetched
 
 
-def foreign_moves(workshop: Workshop, model: str) -> list[ForeignMove]:
-    """Aliases and stages of the registry that differ from the record, moves still under way excepted."""
-    if workshop.store.pending(model):
-        return []
+def _cached(directory: Path) -> Bundle | None:
+    if not (directory / MANIFEST_FILE).exists():
+        return None
     try:
-        theirs, stages = workshop.registry.aliases(model), workshop.registry.stages(model)
-    except UnknownModelError:
-        return []
-    ours = workshop.store.aliases(model)
-    moves = [
-        ForeignMove("alias", alias.value, ours.get(alias), theirs.get(alias))
-        for alias in Alias
-        if ours.get(alias) != theirs.get(alias)
-    ]
-    for alias, stage in _STAGE_OF.items() if stages else ():
-        holders = sorted(number for number, held in stages.items() if held is stage)
-        expected = [ours[alias]] if alias in ours else []
-        strangers = [number for number in holders if number not in expected]
-        if strangers or holders != expected:
-            moves.append(ForeignMove("stage", stage.value, ours.get(alias), next(iter(strangers or holders), None)))
-    return moves
+        return Bundle.open(directory)
+    except BundleError as error:
+        _log.warning("cached source discarded", extra={"reason": str(error)})
+        return None
 
 
-def note_foreign(workshop: Workshop, model: str, foreign: ForeignMove) -> None:
-    """Puts a foreign move on record, unless the last entry about its role says the same already."""
-    last = [
-        e for e in workshop.store.entries(model) if e.kind is EntryKind.FOREIGN and e.payload["role"] == foreign.role
-    ]
-    if last and dict(last[-1].payload) == foreign.to_json():
-        return
-    _append_foreign(workshop, model, foreign.to_json(), foreign.theirs)
-    _log.warning("foreign move", extra={"model": model, **foreign.to_json()})
+def _recorded_source(workshop: Workshop, version: ModelVersion) -> str | None:
+    """Digest of the source a version was registered with, None where its registration is not on record."""
+    for entry in workshop.store.entries(version.name, kind=EntryKind.REGISTERED, version=version.version):
+        return str(entry.payload["source_sha256"])
+    return None
 
 
-def reconcile(workshop: Workshop, model: str) -> list[ForeignMove]:
-    """Makes registry and index follow the store; foreign moves go on record first and are then undone or adopted."""
-    moves = foreign_moves(workshop, model)
-    for foreign in moves:
-        note_foreign(workshop, model, foreign)
-    adoptable = {Alias(m.role): m.theirs for m in moves if m.what == "alias"}
-    if adoptable and workshop.settings.registry.adopt_foreign_moves:
-        _move(workshop, model, adoptable, "Adopted a move made outside Seatrial (registry.adopt_foreign_moves).", ())
-    elif moves:
-        _follow(workshop, model, workshop.store.aliases(model))
-        for foreign in moves:  # so that the same move made again goes on record again
-            _append_foreign(workshop, model, {**foreign.to_json(), "taken_back": True}, foreign.theirs)
-    else:
-        pending = workshop.store.pending(model)
-        if pending:
-            _follow(workshop, model, workshop.store.aliases(model))
-            workshop.store.mark_applied(model, max(intent.seq for intent in pending))
-    return moves
+def _refuse_another(version: ModelVersion, source: Bundle, recorded: str | None) -> None:
+    """Raises LedgerConflictError where the record knows the version with another source."""
+    sha256 = source.manifest.artifact.sha256
+    if recorded is not None and recorded != sha256:
+        raise LedgerConflictError(
+            f"The registry's {version.ref} is another model (source {sha256[:12]}) than the one on record "
+            f"({recorded[:12]}): the registry was emptied or exchanged. Restore it from a backup, or keep a new record "
+            "([store] database_url)."
+        )
 
 
-def _move(
-    workshop: Workshop, model: str, moves: Mapping[Alias, int | None], reason: str, findings: Sequence[Finding]
+def _append_once(
+    workshop: Workshop, kind: EntryKind, version: ModelVersion, payload: Mapping[str, Any], key: str
 ) -> None:
-    """Intent and ledger entry in one transaction, then everything else follows."""
-    entry = workshop.store.move_aliases(model, moves, actor=workshop.actor, reason=reason, findings=findings)
-    if entry is None:
-        return
-    _follow(workshop, model, workshop.store.aliases(model))
-    workshop.store.mark_applied(model, entry.seq)
-    anchor(workshop, model)
-
-
-def _follow(workshop: Workshop, model: str, aliases: Mapping[Alias, int]) -> None:
-    for alias in Alias:
-        if alias in aliases:
-            workshop.registry.set_alias(model, alias, aliases[alias])
-        else:
-            workshop.registry.delete_alias(model, alias)
-    workshop.index.set_aliases(model, {alias.value: number for alias, number in aliases.items()})
-
-
-def _append_once(workshop: Workshop, kind: EntryKind, version: ModelVersion, payload: Mapping[str, Any]) -> None:
-    """Appends an entry unless the version's last entry of that kind and key says the same."""
-    for entry in workshop.store.entries(version.name):
-        if entry.kind is kind and entry.version == version.version and dict(entry.payload) == dict(payload):
-            return
-    workshop.store.append(kind, model=version.name, version=version.version, payload=payload, actor=workshop.actor)
-
-
-def _append_foreign(workshop: Workshop, model: str, payload: Mapping[str, Any], version: int | None) -> None:
-    workshop.store.append(EntryKind.FOREIGN, model=model, version=version, payload=payload, actor=workshop.actor)
+    draft = EntryDraft(kind, version.name, version.version, payload, workshop.actor)
+    workshop.store.append_once(draft, key)

@@ -1,16 +1,30 @@
-"""Starting the data plane from references or bundle directories; needs neither registry nor database."""
+"""Starting the data plane, here or in a process of its own; needs neither registry nor database."""
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import select
+import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from seatrial.bundle import Bundle, BundleIndex
-from seatrial.config import Settings, load_settings
+from seatrial.config import Settings
+from seatrial.domain.errors import NotReadyError
 from seatrial.domain.model import VersionRef
+from seatrial.flows.project import Project
 
-__all__ = ["bundles_of", "serve"]
+__all__ = ["Server", "bundles_of", "port_fault", "serve"]
+
+_READY_WITHIN_S = 120.0
+_END_WITHIN_S = 30.0
 
 
 def serve(
@@ -26,13 +40,13 @@ def serve(
         refs: ``MODEL@V``, resolved through the bundle index; with no directories either, the project's production.
         directories: bundle directories to serve as they are.
         overrides: settings from the command line.
-        announce: told the addresses once they are open.
+        announce: told the models and addresses once everything is loaded.
 
     Raises:
         BundleError, RefusedArtifactError, UnknownVersionError: a bundle cannot or may not be served.
         ConfigError: settings cannot be used, or a port is taken.
     """
-    settings = load_settings(project_dir, overrides=overrides)
+    settings = Project(project_dir, overrides=overrides).settings
     bundles = bundles_of(settings, refs, directories)
     from seatrial.wiring.serving import run_data_plane
 
@@ -50,3 +64,87 @@ def bundles_of(settings: Settings, refs: Sequence[str], directories: Sequence[Pa
     for bundle in bundles:
         bundle.require_servable()
     return bundles
+
+
+def port_fault(host: str, port: int) -> str:
+    """Why nothing could listen on an address now, in the system's words; empty where something could."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        return error.strerror or str(error)
+    return ""
+
+
+class Server:
+    """The data plane in a process of its own: ready when its block is entered, ended when it is left.
+
+    Args:
+        arguments: of ``seatrial serve``.
+
+    Attributes:
+        url: where it answers.
+        ready_s: how long it took until then, the start of Python included.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.url = ""
+        self.ready_s = 0.0
+        # -P: no module of the working directory may stand in the place of an installed one.
+        self._command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--json", *arguments]
+        self._process: subprocess.Popen[bytes]
+
+    def wait(self) -> None:
+        """Until Ctrl-C, or until somebody ends the process.
+
+        Raises:
+            NotReadyError: it ended by itself, with a fault.
+        """
+        with contextlib.suppress(KeyboardInterrupt):
+            code = self._process.wait()
+            if code:
+                raise NotReadyError(f"The data plane ended by itself, with code {code}: its log above says why.")
+
+    def __enter__(self) -> Self:
+        """Starts the process.
+
+        Raises:
+            NotReadyError: it ended instead of becoming ready, or took too long.
+        """
+        started = time.monotonic()
+        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)  # noqa: S603  our own command line
+        try:
+            self.url = _announced(self._process)["public"]
+        except BaseException:
+            self._end()
+            raise
+        self.ready_s = time.monotonic() - started
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        with self._process:  # closes the pipe
+            self._process.terminate()
+            try:
+                self._process.wait(timeout=_END_WITHIN_S)
+            except (subprocess.TimeoutExpired, KeyboardInterrupt):
+                self._process.kill()
+
+
+def _announced(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """What `seatrial serve --json` prints when it is ready."""
+    assert process.stdout is not None
+    deadline_s = time.monotonic() + _READY_WITHIN_S
+    printed = b""
+    while select.select([process.stdout], [], [], max(0.0, deadline_s - time.monotonic()))[0]:
+        piece = os.read(process.stdout.fileno(), 65536)
+        if not piece:
+            raise NotReadyError("The data plane ended before it was ready: its words above say why.")
+        printed += piece
+        with contextlib.suppress(ValueError):  # not whole yet
+            announcement: dict[str, Any] = json.loads(printed)
+            return announcement
+    raise NotReadyError(f"The data plane was not ready within {_READY_WITHIN_S:.0f} s: run seatrial serve to see why.")

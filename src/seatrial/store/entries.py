@@ -22,7 +22,7 @@ from seatrial.store.ledger import (
 )
 from seatrial.store.tables import ledger
 
-__all__ = ["append_drafts", "last_head", "read_entries", "read_rows"]
+__all__ = ["append_drafts", "last_head", "latest_about", "read_entries", "read_rows"]
 
 _PAGE_ROWS = 500
 
@@ -42,6 +42,25 @@ def last_head(connection: Connection) -> LedgerHead:
     """Place and digest of the last entry, unsigned."""
     row = connection.execute(select(ledger.c.seq, ledger.c.sha256).order_by(ledger.c.seq.desc()).limit(1)).first()
     return LedgerHead(row.seq, row.sha256) if row else LedgerHead(0, GENESIS_SHA256)
+
+
+def latest_about(connection: Connection, draft: EntryDraft, key: str) -> LedgerEntry | None:
+    """The latest entry of a draft's kind, model and version with the same ``payload[key]``; None where there is none.
+
+    Raises:
+        LedgerTamperedError: a row is no entry any more.
+    """
+    query = (
+        select(ledger)
+        .where(ledger.c.model == draft.model, ledger.c.kind == draft.kind.value)
+        .where(ledger.c.version.is_not_distinct_from(draft.version))
+        .order_by(ledger.c.seq)
+    )
+    latest = None
+    for entry in read_entries(connection, query):
+        if entry.payload.get(key) == draft.payload.get(key):
+            latest = entry
+    return latest
 
 
 def read_entries(connection: Connection, query: Select[Any]) -> Iterator[LedgerEntry]:

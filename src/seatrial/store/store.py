@@ -16,7 +16,7 @@ from seatrial.domain.model import Alias
 from seatrial.store import aliases as intents
 from seatrial.store.aliases import AliasIntent, Moves
 from seatrial.store.database import Database
-from seatrial.store.entries import append_drafts, last_head, read_entries, read_rows
+from seatrial.store.entries import append_drafts, last_head, latest_about, read_entries, read_rows
 from seatrial.store.findings import claim_of, finding_drafts, finding_of, latest_findings
 from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry, LedgerHead, moment_text
 from seatrial.store.tables import ledger
@@ -96,14 +96,33 @@ class Store:
             UsageError: a draft is of a kind that has a method of its own here; nothing was recorded.
         """
         for draft in drafts:
-            if draft.kind in _OWN_METHOD:
-                raise UsageError(
-                    f"An entry of kind {draft.kind} is written by {_OWN_METHOD[draft.kind]} only: use that."
-                )
+            _refuse_own_method(draft)
         with self._database.write() as connection:
             entries = append_drafts(connection, drafts, self._clock())
         _announce(entries)
         return entries
+
+    def append_once(self, draft: EntryDraft, key: str) -> LedgerEntry | None:
+        """Records one fact, unless it is on record already.
+
+        Args:
+            key: what the fact is about: it is old where the latest entry of its kind, model and version with the same
+                ``payload[key]`` has the same payload.
+
+        Returns:
+            The new entry, None where there is none.
+
+        Raises:
+            UsageError: the draft is of a kind that has a method of its own here; nothing was recorded.
+        """
+        _refuse_own_method(draft)
+        with self._database.write() as connection:
+            known = latest_about(connection, draft, key)
+            if known is not None and known.payload == draft.payload:
+                return None
+            entries = append_drafts(connection, [draft], self._clock())
+        _announce(entries)
+        return entries[0]
 
     def record_findings(
         self, model: str, version: int | None, findings: Sequence[Finding], actor: str
@@ -183,16 +202,22 @@ class Store:
         with self._database.write() as connection:
             intents.mark_applied(connection, model, seq)
 
-    def entries(self, model: str | None = None, after: int = 0) -> Iterator[LedgerEntry]:
+    def entries(
+        self, model: str | None = None, after: int = 0, *, kind: EntryKind | None = None, version: int | None = None
+    ) -> Iterator[LedgerEntry]:
         """The entries of a model, or all, with a seq above `after`, oldest first, in constant memory.
+
+        Args:
+            kind: of this kind only.
+            version: about this version only.
 
         Raises:
             LedgerTamperedError: a row is no entry any more.
         """
         while True:
             query = select(ledger).where(ledger.c.seq > after).order_by(ledger.c.seq).limit(_PAGE_ENTRIES)
-            if model is not None:
-                query = query.where(ledger.c.model == model)
+            wanted = {"model": model, "kind": kind and kind.value, "version": version}
+            query = query.filter_by(**{column: value for column, value in wanted.items() if value is not None})
             with self._database.read() as connection:  # a page a transaction: a slow reader holds nothing up
                 page = list(read_entries(connection, query))
             yield from page
@@ -238,6 +263,11 @@ class Store:
             roles = intents.read_roles(connection)
             rows = read_rows(connection, select(ledger).order_by(ledger.c.seq))
             return verify_ledger(rows, roles, anchors, self._signing_key)
+
+
+def _refuse_own_method(draft: EntryDraft) -> None:
+    if draft.kind in _OWN_METHOD:
+        raise UsageError(f"An entry of kind {draft.kind} is written by {_OWN_METHOD[draft.kind]} only: use that.")
 
 
 def _announce(entries: Sequence[LedgerEntry]) -> None:

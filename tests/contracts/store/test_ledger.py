@@ -42,6 +42,34 @@ def test_entries_are_listed_by_model_and_from_a_place_on(store: Store) -> None:
     assert list(store.entries("unknown")) == []
 
 
+def test_entries_are_listed_by_kind_and_version(store: Store) -> None:
+    store.append(EntryKind.NOTE, "m", 1, {"number": 1}, "ann")
+    store.append(EntryKind.NOTE, "m", 2, {"number": 2}, "ann")
+    store.append(EntryKind.FOREIGN, "m", 2, {"number": 3}, "ann")
+    store.append(EntryKind.NOTE, "other", 2, {"number": 4}, "ann")
+
+    assert [entry.seq for entry in store.entries("m", kind=EntryKind.NOTE)] == [1, 2]
+    assert [entry.seq for entry in store.entries("m", version=2)] == [2, 3]
+    assert [entry.seq for entry in store.entries("m", kind=EntryKind.NOTE, version=2)] == [2]
+    assert [entry.seq for entry in store.entries(kind=EntryKind.NOTE, after=1)] == [2, 4]
+
+
+def test_a_fact_is_recorded_once_until_it_changes(store: Store) -> None:
+    def append(version: int | None, role: str, theirs: int) -> int | None:
+        draft = EntryDraft(EntryKind.FOREIGN, "m", version, {"role": role, "theirs": theirs}, "ann")
+        entry = store.append_once(draft, "role")
+        return entry and entry.seq
+
+    assert append(None, "production", 2) == 1
+    assert append(None, "staging", 2) == 2
+    assert append(1, "production", 2) == 3
+    assert append(None, "production", 2) is None, "the entry about another role, or version, is no news of this one"
+    assert append(None, "production", 3) == 4
+    assert append(None, "production", 2) == 5, "what it was before is news again"
+    assert append(None, "staging", 2) is None
+    assert store.head().seq == 5
+
+
 def test_all_or_none_of_several_entries(store: Store) -> None:
     with pytest.raises(UsageError):
         store.append_all(
@@ -82,6 +110,8 @@ def test_a_payload_that_json_cannot_hold_is_refused_before_anything_is_written(
 def test_a_kind_with_a_method_of_its_own_cannot_be_appended(store: Store, kind: EntryKind, method: str) -> None:
     with pytest.raises(UsageError, match=f"written by {method} only"):
         store.append(kind, "m", 1, {}, "ann")
+    with pytest.raises(UsageError, match=f"written by {method} only"):
+        store.append_once(EntryDraft(kind, "m", 1, {}, "ann"), "check")
     assert store.head().seq == 0
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from seatrial.bundle import MANIFEST_FILE, Bundle, write_bundle
+from seatrial.bundle import MANIFEST_FILE, Bundle, Manifest, file_entries, write_bundle
 from seatrial.domain.errors import StorageFullError, UsageError
 from seatrial.domain.model import ArtifactFormat
 from tests.builders import manifest
@@ -50,6 +50,16 @@ def test_the_directory_is_made_with_its_parents_and_nothing_beside_it(tmp_path: 
     bundle = write_bundle(tmp_path / "a" / "b", PLAIN, fill_with("x"))
     assert names(tmp_path / "a") == ["b"]
     assert names(bundle.directory) == ["deep", "first.bin", MANIFEST_FILE]
+
+
+def test_what_is_known_only_once_the_files_are_there_can_stand_in_the_manifest(tmp_path: Path) -> None:
+    def fill(where: Path) -> Manifest:
+        fill_with("x")(where)
+        return replace(PLAIN, lineage={"files": sorted(file_entries(where))})
+
+    bundle = Bundle.open(write_bundle(tmp_path / "b", PLAIN, fill).directory)
+    assert bundle.manifest.lineage == {"files": ["deep/second.bin", "first.bin"]}
+    assert bundle.manifest.files == file_entries(bundle.directory)
 
 
 def test_files_can_be_read_by_everyone_whatever_made_them(tmp_path: Path) -> None:

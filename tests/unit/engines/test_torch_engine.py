@@ -53,3 +53,10 @@ def test_another_number_of_labels_than_the_signature_is_refused(tmp_path: Path) 
     bundle = bundle_of(tmp_path / "bundle", lambda _where: None, Signature(("a", "b", "c"), 64))
     with pytest.raises(UnsupportedModelError, match="3 labels"):
         load_engine(bundle)
+
+
+def test_loading_shows_no_bars_of_its_own(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    bundle = bundle_of(tmp_path / "bundle", lambda _where: None)
+    capfd.readouterr()
+    load_engine(bundle).close()
+    assert capfd.readouterr() == ("", "")

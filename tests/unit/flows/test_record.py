@@ -1,32 +1,29 @@
-"""The store is the truth; registry and index follow; foreign moves are noticed."""
+"""What goes on record, once, and what it moves."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
 
+from seatrial.bundle import MANIFEST_FILE
+from seatrial.domain.errors import LedgerConflictError
 from seatrial.domain.evidence import Verdict
-from seatrial.domain.model import Alias, Stage, VersionRef
+from seatrial.domain.model import Alias, Lineage, Stage, VersionRef
 from seatrial.domain.release import Action, Decision
 from seatrial.flows import record
 from seatrial.registry.memory_registry import MemoryRegistry
 from seatrial.store.ledger import EntryKind
 from seatrial.wiring.workshop import Workshop
-from tests.houses import MODEL, enrol, evaluation, make_artifact, open_workshop
-
-
-def _promote(workshop: Workshop, number: int) -> None:
-    version = workshop.registry.get_version(MODEL, number)
-    decision = Decision(Action.PROMOTE, version.ref, "A test promotes it.", (evaluation(version),))
-    record.decided(workshop, version, decision)
+from tests.houses import MODEL, enrol, evaluation, make_artifact, open_workshop, promote
 
 
 def test_store_registry_and_index_agree_after_a_promotion(workshop: Workshop) -> None:
     version = enrol(workshop)
     assert workshop.store.aliases(MODEL) == {Alias.CANDIDATE: 1}
     make_artifact(workshop, version)
-    _promote(workshop, 1)
+    promote(workshop, 1)
     assert workshop.store.aliases(MODEL) == {Alias.PRODUCTION: 1}
     assert workshop.registry.aliases(MODEL) == {Alias.PRODUCTION: 1}
     assert workshop.registry.stages(MODEL)[1] is Stage.PRODUCTION
@@ -42,7 +39,7 @@ def test_a_version_whose_findings_fail_is_not_nominated(workshop: Workshop) -> N
 
 def test_a_released_version_is_not_made_candidate_again(workshop: Workshop) -> None:
     version = enrol(workshop)
-    _promote(workshop, 1)
+    promote(workshop, 1)
     record.nominate(workshop, version, [evaluation(version)])
     assert workshop.store.aliases(MODEL) == {Alias.PRODUCTION: 1}
 
@@ -56,77 +53,79 @@ def test_recording_twice_adds_nothing(workshop: Workshop) -> None:
     assert workshop.store.head() == before
 
 
-def test_the_head_is_anchored_in_the_registry(workshop: Workshop) -> None:
-    enrol(workshop)
-    record.anchor(workshop, MODEL)
-    assert workshop.registry.tags(MODEL)[record.HEAD_TAG] == workshop.store.head().to_text()
-
-
-def test_a_crash_between_commit_and_followers_heals_at_the_next_flow(tmp_path: Path) -> None:
-    registry = MemoryRegistry(tmp_path / "registry")
-    first = open_workshop(tmp_path, registry)
-    version = enrol(first)
-    # The process dies right after the transaction: nothing followed.
-    first.store.move_aliases(
-        MODEL, {Alias.PRODUCTION: 1}, actor="test", reason="A test.", findings=[evaluation(version)]
-    )
-    first.close()
-    assert registry.aliases(MODEL) == {Alias.CANDIDATE: 1}
-    second = open_workshop(tmp_path, registry)
-    assert record.reconcile(second, MODEL) == []
-    assert registry.aliases(MODEL) == {Alias.CANDIDATE: 1, Alias.PRODUCTION: 1}
-    assert second.index.aliases(MODEL) == {"candidate": 1, "production": 1}
-    assert second.store.pending(MODEL) == []
-    assert not [entry for entry in second.store.entries(MODEL) if entry.kind is EntryKind.FOREIGN]
-    second.close()
-
-
-@pytest.mark.parametrize("what", ["alias", "stage"])
-def test_a_foreign_move_goes_on_record_and_is_taken_back(workshop: Workshop, what: str) -> None:
-    enrol(workshop, 1.0)
-    enrol(workshop, 0.5)
-    _promote(workshop, 1)
-    _move_behind_our_back(workshop, what)
-    moves = record.reconcile(workshop, MODEL)
-    assert {move.what for move in moves} >= {what}
-    assert workshop.registry.aliases(MODEL) == workshop.store.aliases(MODEL)
-    assert record.foreign_moves(workshop, MODEL) == []
-    foreign = [entry for entry in workshop.store.entries(MODEL) if entry.kind is EntryKind.FOREIGN]
-    assert foreign[0].payload["theirs"] == 2
-    assert foreign[-1].payload["taken_back"] is True
-    again = len(foreign)
-    _move_behind_our_back(workshop, what)
-    record.reconcile(workshop, MODEL)
-    assert len([e for e in workshop.store.entries(MODEL) if e.kind is EntryKind.FOREIGN]) == 2 * again
-
-
-def test_a_foreign_move_is_adopted_where_the_settings_say_so(tmp_path: Path) -> None:
-    workshop = open_workshop(tmp_path, **{"registry.adopt_foreign_moves": True})
-    enrol(workshop, 1.0)
-    enrol(workshop, 0.5)
-    _promote(workshop, 1)
-    workshop.registry.set_alias(MODEL, Alias.PRODUCTION, 2)
-    record.reconcile(workshop, MODEL)
-    assert workshop.store.aliases(MODEL)[Alias.PRODUCTION] == 2
-    assert workshop.index.aliases(MODEL)["production"] == 2
-    assert "Adopted" in list(workshop.store.entries(MODEL))[-1].payload["reason"]
-    workshop.close()
-
-
-def test_a_held_decision_moves_nothing_and_is_recorded_once(workshop: Workshop) -> None:
+def test_a_version_is_registered_once_whatever_was_measured_since(workshop: Workshop) -> None:
     version = enrol(workshop)
-    decision = Decision(Action.HOLD, version.ref, "Not released: a test says no.", ())
+    source = record.source_of(workshop, version)
+    lineage = Lineage(key=source.manifest.artifact.sha256, metrics={"accuracy": 0.5})
+    record.registered(workshop, version, source, lineage)
+    assert len(list(workshop.store.entries(MODEL, kind=EntryKind.REGISTERED))) == 1
+
+
+def test_an_artifact_made_again_as_it_was_before_the_last_time_is_the_one_on_record(workshop: Workshop) -> None:
+    version = enrol(workshop)
+    first = make_artifact(workshop, version)
+    make_artifact(workshop, version, verdict=Verdict.FAIL)
+    make_artifact(workshop, version)
+    entries = list(workshop.store.entries(MODEL, kind=EntryKind.ARTIFACT))
+    assert [entry.payload["servable"] for entry in entries] == [True, False, True]
+    assert entries[-1].payload["manifest_sha256"] == first.manifest.sha256
+
+
+def test_a_decision_is_logged_in_one_line(workshop: Workshop, caplog: pytest.LogCaptureFixture) -> None:
+    enrol(workshop)
+    with caplog.at_level(logging.INFO, "seatrial.flows"):
+        promote(workshop, 1)
+    (line,) = caplog.records
+    assert (line.message, line.action, line.subject) == ("decision", "promote", f"{MODEL}@1")  # type: ignore[attr-defined]  # extra fields
+
+
+def test_a_held_decision_moves_nothing_and_is_recorded_once_with_its_findings(workshop: Workshop) -> None:
+    version = enrol(workshop)
+    finding = evaluation(version, Verdict.FAIL)
+    decision = Decision(Action.HOLD, version.ref, "Not released: a test says no.", (finding,))
     record.decided(workshop, version, decision)
     record.decided(workshop, version, decision)
-    entries = [entry for entry in workshop.store.entries(MODEL) if entry.kind is EntryKind.DECISION]
-    assert len(entries) == 1
+    (entry,) = workshop.store.entries(MODEL, kind=EntryKind.DECISION)
+    assert entry.payload["findings"] == [finding.to_json()]
     assert Alias.PRODUCTION not in workshop.store.aliases(MODEL)
 
 
-def _move_behind_our_back(workshop: Workshop, what: str) -> None:
-    registry = workshop.registry
-    assert isinstance(registry, MemoryRegistry)
-    if what == "alias":
-        registry.set_alias(MODEL, Alias.PRODUCTION, 2)
-    else:
-        registry._models[MODEL].stages[2] = Stage.PRODUCTION  # as a script of somebody's would
+def test_a_source_is_fetched_once_and_again_when_its_copy_is_spoilt(workshop: Workshop) -> None:
+    version = enrol(workshop)
+    source = record.source_of(workshop, version)
+    registry, workshop.registry = workshop.registry, MemoryRegistry(Path("/nowhere"))
+    assert record.source_of(workshop, version) == source, "the copy is there"
+    workshop.registry = registry
+    source.onnx_path.write_bytes(b"spoilt")
+    record.source_of(workshop, version).verify()
+    (source.directory / MANIFEST_FILE).unlink()
+    for path in source.directory.iterdir():
+        path.unlink()
+    record.source_of(workshop, version).verify()
+
+
+def test_production_has_a_source_where_there_is_production(workshop: Workshop) -> None:
+    assert record.production_source(workshop, MODEL) is None
+    enrol(workshop)
+    assert record.production_source(workshop, MODEL) is None
+    promote(workshop, 1)
+    source = record.production_source(workshop, MODEL)
+    assert source is not None
+    assert source.manifest.artifact.name == "source"
+
+
+def test_an_exchanged_registry_is_refused_before_anything_moves(tmp_path: Path) -> None:
+    first = open_workshop(tmp_path)
+    enrol(first, 1.0)
+    promote(first, 1)
+    first.close()
+    second = open_workshop(tmp_path, MemoryRegistry(tmp_path / "another"))
+    with pytest.raises(LedgerConflictError, match="in production by the record, but the registry does not have it"):
+        record.production_source(second, MODEL)
+    before = second.store.head()
+    with pytest.raises(LedgerConflictError, match=f"{MODEL}@1 is another model"):
+        enrol(second, 0.5)
+    with pytest.raises(LedgerConflictError, match=f"{MODEL}@1 is another model"):
+        record.source_of(second, second.registry.get_version(MODEL, 1))
+    assert second.store.head() == before
+    second.close()

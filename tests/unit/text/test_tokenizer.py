@@ -21,7 +21,7 @@ from seatrial.domain.errors import (
     UnsupportedModelError,
 )
 from seatrial.text.tokenizer import CHARS_PER_TOKEN, Tokenizer
-from tests.builders import MAX_TOKENS, random_texts, tokenizer_json
+from tests.builders import MAX_TOKENS, VOCABULARY, random_texts, tokenizer_json
 
 CLS, SEP, UNKNOWN = 2, 3, 1
 
@@ -173,6 +173,12 @@ def test_a_file_that_is_no_tokenizer(tmp_path: Path, content: bytes) -> None:
 def test_a_model_without_room_for_text(max_tokens: int) -> None:
     with pytest.raises(UnsupportedModelError, match="no room for text"):
         Tokenizer(rust(), max_tokens)
+
+
+def test_the_vocabulary_is_counted_without_added_tokens() -> None:
+    added = rust()
+    added.add_tokens(["anewword"])
+    assert Tokenizer(added, MAX_TOKENS).vocabulary_size == TOKENIZER.vocabulary_size == len(VOCABULARY)
 
 
 def test_names_of_special_tokens() -> None:

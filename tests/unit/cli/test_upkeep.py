@@ -1,0 +1,44 @@
+"""Commands that look after an installation."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.unit.cli.conftest import Command
+
+
+def test_settings_are_shown_with_their_origin_and_without_secrets(
+    seatrial: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "seatrial.toml").write_text("[serving]\nport = 8081\n")
+    monkeypatch.setenv("SEATRIAL_STORE__DATABASE_URL", "postgresql://ann:secret@db/seatrial")
+    document = json.loads(seatrial("config", "show", "-C", tmp_path, "--json").out)
+    assert document["serving.port"] == {"value": "8081", "origin": str(tmp_path / "seatrial.toml")}
+    assert document["serving.host"]["origin"] == "default"
+    assert document["store.database_url"]["value"] == "postgresql://ann:***@db/seatrial"
+    table = seatrial("config", "show", "-C", tmp_path).out
+    assert table.splitlines()[0].split() == ["setting", "value", "from"]
+    assert "secret" not in table
+
+
+def test_the_doctor_says_what_works(seatrial: Command, tmp_path: Path) -> None:
+    ended = seatrial("doctor", "-C", tmp_path)
+    assert ended.code == 0
+    assert "settings" in ended.out
+    document = json.loads(seatrial("doctor", "-C", tmp_path, "--json").out)
+    assert {check["state"] for check in document} <= {"ok", "note"}
+
+
+def test_a_fault_of_the_settings_is_code_2_and_one_outside_is_code_3(
+    seatrial: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEATRIAL_STORE__DATABASE_URL", "postgresql://127.0.0.1:9/seatrial")
+    assert seatrial("doctor", "-C", tmp_path).code == 3
+    monkeypatch.setenv("SEATRIAL_STORE__DATABASE_URL", "mysql://x")
+    ended = seatrial("doctor", "-C", tmp_path, "--json")
+    assert ended.code == 2
+    assert [check["what"] for check in json.loads(ended.out) if check["state"] == "broken"] == ["ledger"]
+    assert seatrial("doctor", "-C", tmp_path / "nowhere").code == 2
