@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import signal
 from pathlib import Path
 
 from seatrial.bundle import TOKENIZER_FILE
@@ -50,6 +51,13 @@ def train(dataset: Dataset, work_dir: Path, settings: TrainingSettings, progress
         (directory / TOKENIZER_FILE).write_text(tokenizer_json(), "utf-8")
         step.advance(1, "done")
     return TrainedModel(directory, LABELS, MAX_TOKENS)
+
+
+def hang(dataset: Dataset, work_dir: Path, settings: TrainingSettings, progress: Progress) -> TrainedModel:
+    """A trainer that never ends; the file ``began`` in the working directory says that it runs."""
+    Path("began").touch()
+    signal.pause()
+    return train(dataset, work_dir, settings, progress)
 
 
 def write_project(directory: Path, *, seed: int = 0, more: str = "") -> Path:
