@@ -9,6 +9,13 @@ import pytest
 
 from tests import mlflow_stores
 
+# Doctests are collected from src; what tests share is no test, and some of it is dear to import.
+collect_ignore = [
+    str(path)
+    for path in Path(__file__).parent.rglob("*.py")
+    if not path.name.startswith("test_") and path.name != "conftest.py"
+]
+
 
 @pytest.fixture(scope="session")
 def mlflow_database(tmp_path_factory: pytest.TempPathFactory) -> Path:

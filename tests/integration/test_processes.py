@@ -1,4 +1,4 @@
-"""Commands as processes: side by side, on a terminal, ended by a signal. A project made by hand stands for a real one."""
+"""Commands as processes: side by side, on a terminal, ended by a signal."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from seatrial.flows.lock import project_lock
 from tests.handmade import MODEL, PRINTED, write_project
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 FREE = {"SEATRIAL_SERVING__PORT": "0", "SEATRIAL_SERVING__INTERNAL_PORT": "0"}
@@ -28,15 +31,39 @@ Start = Callable[..., subprocess.Popen[str]]
 
 @pytest.fixture
 def project(tmp_path: Path, mlflow_database: Path) -> Path:
-    directory = write_project(tmp_path / "project")
-    (directory / ".seatrial").mkdir()
-    shutil.copyfile(mlflow_database, directory / ".seatrial" / "mlflow.db")
-    return directory
+    return _new_project(tmp_path, mlflow_database)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory, mlflow_database: Path) -> tuple[Path, dict[str, Any]]:
+    """A project after its first demonstration, and what that printed."""
+    directory = _new_project(tmp_path_factory.mktemp("made"), mlflow_database)
+    with _starting(directory) as start:
+        return directory, document(start("demo", ".", "--exit", "--json"))
 
 
 @pytest.fixture
 def start(project: Path) -> Iterator[Start]:
-    """Starts `seatrial …` in the project; what still runs at the end is killed, and fails the test."""
+    with _starting(project) as start:
+        yield start
+
+
+@pytest.fixture
+def start_made(made: tuple[Path, dict[str, Any]]) -> Iterator[Start]:
+    with _starting(made[0]) as start:
+        yield start
+
+
+def _new_project(directory: Path, mlflow_database: Path) -> Path:
+    project = write_project(directory / "project")
+    (project / ".seatrial").mkdir()
+    shutil.copyfile(mlflow_database, project / ".seatrial" / "mlflow.db")
+    return project
+
+
+@contextlib.contextmanager
+def _starting(project: Path) -> Iterator[Start]:
+    """Starts `seatrial …` in a project; what still runs at the end is killed."""
     with contextlib.ExitStack() as stack:
 
         def started(*arguments: str, stderr: int = subprocess.PIPE, **environment: str) -> subprocess.Popen[str]:
@@ -114,61 +141,48 @@ def test_the_document_reaches_its_reader_though_errors_go_to_a_terminal(start: S
     assert terminal.rstrip().endswith("\x1b[?25h") or "\x1b[?25h" in terminal, "the cursor is back"
 
 
-@pytest.mark.parametrize("command", ["train", "demo"])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(
+    ("command", "number", "code"), [("train", signal.SIGINT, 130), ("demo .", signal.SIGTERM, 143)]
+)
 def test_a_signal_while_a_model_is_made_ends_everything(
     start: Start, project: Path, command: str, number: signal.Signals, code: int
 ) -> None:
-    process = start(
-        command, *([str(project)] if command == "demo" else []), SEATRIAL_TRAINING__ENTRY_POINT="tests.handmade:hang"
-    )
+    process = start(*command.split(), SEATRIAL_TRAINING__ENTRY_POINT="tests.handmade:hang")
     while not (project / "began").exists():
         assert process.poll() is None, process.communicate()[1]
     process.send_signal(number)
     assert ended(process, code)[0] == ""
-    assert document(start("train", "--json"))["version"] == 1, "the project is free again"
+    with project_lock(project / ".seatrial"):
+        assert not (project / ".seatrial" / "seatrial.db").exists(), "nothing is on record yet"
 
 
-def test_the_demo_goes_the_whole_way_and_ends_after_its_summary(start: Start, project: Path) -> None:
-    summary = document(start("demo", str(project), "--exit", "--json"))
+def test_the_demo_goes_the_whole_way_and_ends_after_its_summary(
+    made: tuple[Path, dict[str, Any]], start_made: Start
+) -> None:
+    summary = made[1]
     assert (summary["passed"], summary["decision"], summary["ref"]) == (True, "in production", f"{MODEL}@1")
     assert summary["latency_ms"]["requests"] == 100
     assert summary["served"] == f"{MODEL}@production"
     assert not answers(summary["url"])
-    again = ended(start("demo", str(project), "--exit"), 0)[0]
-    assert "From real reviews to a served, proven model" in again
-    assert f"{MODEL}@1: in production" in again
-    assert "fp32" in again
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        again = document(start_made("demo", ".", "--exit", "--json", SEATRIAL_SERVING__PORT=str(port)))
+    assert again["ref"] == summary["ref"]
+    assert urlsplit(again["url"]).port != port, "a taken port is replaced by a free one"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 0), (signal.SIGTERM, 143)])
-def test_the_demo_serves_until_it_is_told_to_end(
-    start: Start, project: Path, number: signal.Signals, code: int
-) -> None:
-    process = start("demo", str(project))
+def test_the_demo_serves_until_it_is_told_to_end(start_made: Start, number: signal.Signals, code: int) -> None:
+    process = start_made("demo", ".")
     assert process.stdout is not None
     shown = ""
     while "curl" not in shown:
         line = process.stdout.readline()
         assert line, process.communicate()[1]
         shown += line
+    assert "From real reviews to a served, proven model" in shown
     url = shown.partition("curl -s ")[2].partition("/predict")[0]
     assert answers(url)
     process.send_signal(number)
     ended(process, code)
     assert not answers(url), "the data plane is still there"
-
-
-def test_the_demo_takes_a_free_port_where_its_own_is_taken(start: Start, project: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        summary = document(start("demo", str(project), "--exit", "--json", SEATRIAL_SERVING__PORT=str(port)))
-    assert summary["passed"]
-    assert urlsplit(summary["url"]).port != port
-
-
-def test_a_demo_whose_findings_say_no_serves_nothing_and_says_why(start: Start, project: Path) -> None:
-    shown, _ = ended(start("demo", str(project), SEATRIAL_EVALUATION__ECE_CEILING="0.001"), 1)
-    assert "not released" in shown
-    assert "evaluation.calibration" in shown
-    assert "curl" not in shown

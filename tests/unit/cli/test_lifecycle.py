@@ -74,6 +74,19 @@ def test_a_finding_that_says_no_is_code_1(
     assert ('"decision": "hold"' if as_json else "hold: Not released") in converted.out
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_demo_whose_findings_say_no_serves_nothing_and_says_why(
+    seatrial: Command, project: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    monkeypatch.setenv("SEATRIAL_EVALUATION__ECE_CEILING", "0.001")
+    ended = seatrial("demo", project, *(["--json"] if as_json else []))
+    assert ended.code == 1
+    assert "not released" in ended.out
+    assert "evaluation.calibration" in ended.out
+    assert "curl" not in ended.out
+    assert not as_json or json.loads(ended.out)["passed"] is False
+
+
 def test_register_takes_labels_in_order(seatrial: Command, project: Path, tmp_path: Path) -> None:
     onnx_graph(tmp_path / "model.onnx")
     (tmp_path / "tokenizer.json").write_text(tokenizer_json())
