@@ -175,7 +175,8 @@ def median_s(work: Callable[[], object]) -> float:
 
 def run(command: list[str], **options: Any) -> str:
     """Runs a command, its own words on standard error; stops the measurement if it fails."""
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+    printed: str = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True, **options).stdout
+    return printed
 
 
 def render(figures: list[Figure]) -> str:

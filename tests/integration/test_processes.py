@@ -19,7 +19,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from seatrial.domain.evidence import Verdict, worst
 from seatrial.flows.lock import project_lock
+from seatrial.flows.project import Project
 from tests.handmade import MODEL, PRINTED, write_project
 
 pytestmark = pytest.mark.slow
@@ -99,7 +101,7 @@ def answers(url: str) -> bool:
         return probe.connect_ex((str(address.hostname), address.port)) == 0
 
 
-def test_two_trainings_and_two_conversions_at_once_make_one_version(start: Start) -> None:
+def test_two_trainings_and_two_conversions_at_once_make_one_version(start: Start, project: Path) -> None:
     trained = [document(process) for process in [start("train", "--json"), start("train", "--json")]]
     assert trained[0] == trained[1]
     assert trained[0]["version"] == 1
@@ -107,13 +109,12 @@ def test_two_trainings_and_two_conversions_at_once_make_one_version(start: Start
         document(p) for p in [start("convert", f"{MODEL}@1", "--json"), start("convert", f"{MODEL}@1", "--json")]
     ]
     assert sorted(str(made["decision"]) for made in converted) == ["None", "promote"]
-    (row,) = document(start("models", "list", "--json"))
-    assert (row["version"], row["aliases"]) == (1, ["production"])
-    kinds = [entry["kind"] for entry in document(start("models", "history", MODEL, "--json"))]
-    assert {kind: kinds.count(kind) for kind in ("registered", "artifact", "alias")} == {
-        "registered": 1, "artifact": 1, "alias": 2,
-    }  # fmt: skip
-    ended(start("models", "verify"), 0)
+    with Project(project) as opened:
+        (row,) = opened.versions()
+        assert (row["version"], row["aliases"]) == (1, ["production"])
+        kinds = [entry.kind.value for entry in opened.history(MODEL)]
+        assert [kinds.count(kind) for kind in ("registered", "artifact", "alias", "foreign")] == [1, 1, 2, 0]
+        assert worst(opened.verify()) is Verdict.PASS
 
 
 def test_the_document_reaches_its_reader_though_errors_go_to_a_terminal(start: Start) -> None:

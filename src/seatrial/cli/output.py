@@ -60,7 +60,7 @@ def print_table(
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_WITHOUT_TERMINAL)
     with console.capture() as printed:
         console.print(table)
-    say(printed.get().rstrip("\n"))
+    say("\n".join(line.rstrip() for line in printed.get().splitlines()))
 
 
 def print_findings(findings: Sequence[Finding]) -> None:

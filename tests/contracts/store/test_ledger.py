@@ -58,7 +58,7 @@ def test_a_fact_is_recorded_once_until_it_changes(store: Store) -> None:
     def append(version: int | None, role: str, theirs: int) -> int | None:
         draft = EntryDraft(EntryKind.FOREIGN, "m", version, {"role": role, "theirs": theirs}, "ann")
         entry = store.append_once(draft, "role")
-        return entry and entry.seq
+        return None if entry is None else entry.seq
 
     assert append(None, "production", 2) == 1
     assert append(None, "staging", 2) == 2

@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.builders import dataset, rows
 
 from seatrial.domain.dataset import Dataset, LabelledRows
 from seatrial.domain.errors import DataError
 from seatrial.evaluation.baseline import predict_baseline, written_without_spaces
+from tests.builders import dataset, rows
 
 
 def relabelled(labelled: LabelledRows, texts: list[str]) -> LabelledRows:

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from tests.builders import dataset, rows
-from tests.unit.evaluation.examples import logits_of, scores_of, spread
 
 from seatrial.config import EvaluationSettings
 from seatrial.domain.evidence import Finding, Verdict, worst
 from seatrial.domain.progress import SILENT, Step
 from seatrial.evaluation.evaluate import Evaluation, evaluate
 from seatrial.evaluation.scores import Scores
+from tests.builders import dataset, rows
+from tests.unit.evaluation.examples import logits_of, scores_of, spread
 
 SETTINGS = EvaluationSettings(slice_rows=20, baseline=False)
 OWN_CHECKS = [

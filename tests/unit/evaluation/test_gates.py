@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.unit.evaluation.examples import logits_of, spread
 
 from seatrial.config import EvaluationSettings
 from seatrial.domain.evidence import Finding, Verdict
@@ -14,6 +13,7 @@ from seatrial.evaluation.comparison import Comparison
 from seatrial.evaluation.metrics import Accuracy, accuracy, class_scores
 from seatrial.evaluation.slices import Slice
 from seatrial.stats.paired import PairedCounts
+from tests.unit.evaluation.examples import logits_of, spread
 
 SUBJECT = "tiny@2"
 SETTINGS = EvaluationSettings(

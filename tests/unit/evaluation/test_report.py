@@ -10,15 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.builders import dataset
-from tests.unit.evaluation.examples import logits_of, scores_of, spread
-from tests.unit.reports.html_check import check_offline, check_well_formed, read
 
 from seatrial.config import EvaluationSettings
 from seatrial.domain.dataset import Dataset
 from seatrial.domain.errors import StorageFullError
 from seatrial.evaluation.evaluate import Evaluation, evaluate
 from seatrial.evaluation.report import HTML_FILE, JSON_FILE, write_report
+from tests.builders import dataset
+from tests.unit.evaluation.examples import logits_of, scores_of, spread
+from tests.unit.reports.html_check import check_offline, check_well_formed, read
 
 SETTINGS = EvaluationSettings(slice_rows=20, baseline=False)
 HOSTILE = '<script src="http://evil.example/x.js">alert(1)</script><img src=x onerror=alert(2)>'

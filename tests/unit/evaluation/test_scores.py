@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pytest
-from tests.builders import dataset, rows
-from tests.unit.evaluation.examples import scores_of
 
 from seatrial.evaluation.scores import logits_fault, scores_fault
+from tests.builders import dataset, rows
+from tests.unit.evaluation.examples import scores_of
 
 
 def test_whole_scores_have_no_fault() -> None:

@@ -7,11 +7,11 @@ import subprocess
 import sys
 
 import pytest
-from tests.unit.reports.html_check import check_offline, check_well_formed
 
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.reports.blocks import Tile, note
 from seatrial.reports.page import Page, Section, render_page
+from tests.unit.reports.html_check import check_offline, check_well_formed
 
 
 def finding(word: str, check: str = "x.y") -> Finding:
