@@ -9,7 +9,11 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def file_size_limit(size_bytes: int) -> Iterator[None]:
-    """No file may grow beyond the size: the write fails with EFBIG, one of the faults of a full disk."""
+    """No file may grow beyond the size: the write fails with EFBIG, one of the faults of a full disk.
+
+    For the body of a test, never a fixture: pytest reports a test before it takes its fixtures down, and its own output
+    may be a file that is over the limit already.
+    """
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
     try:

@@ -14,6 +14,7 @@ from seatrial.data.prepare import load_dataset, prepare
 from seatrial.domain.dataset import Dataset
 from seatrial.domain.errors import EmptyTextError, LabelError, SourceError, StorageFullError, UnknownColumnError
 from tests.builders import random_texts
+from tests.limits import file_size_limit
 
 Row = tuple[str, str, str, str]
 
@@ -146,11 +147,10 @@ def test_faulty_rows_are_named_and_what_lies_there_stays(tmp_path: Path) -> None
     assert load_dataset(tmp_path / "rows").sha256 == before.sha256
 
 
-def test_a_full_disk_keeps_what_was_there(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+def test_a_full_disk_keeps_what_was_there(tmp_path: Path) -> None:
     before = prepared(tmp_path, reviews())
     settings = write(tmp_path / "more.csv", reviews(3000))
-    request.getfixturevalue("little_room")
-    with pytest.raises(StorageFullError, match="No room to write"):
+    with file_size_limit(16 * 2**10), pytest.raises(StorageFullError, match="No room to write"):
         prepare(settings, tmp_path / "rows", cache_dir=tmp_path / "cache")
     assert load_dataset(tmp_path / "rows").sha256 == before.sha256
     assert {path.name for path in tmp_path.iterdir() if path.is_dir()} == {"rows"}

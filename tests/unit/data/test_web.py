@@ -12,6 +12,7 @@ import pytest
 from seatrial.data.web import Web, locked
 from seatrial.domain.errors import ConfigError, SourceError, StorageFullError, UnreachableError, UsageError
 from seatrial.domain.progress import Step
+from tests.limits import file_size_limit
 from tests.package_index import Answer, LoopbackServer, serve
 
 WEB = Web(timeout_s=10, pause_s=0)
@@ -84,9 +85,9 @@ def test_a_file_beyond_the_limit_is_refused(server: LoopbackServer, tmp_path: Pa
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_leaves_nothing(server: LoopbackServer, tmp_path: Path, little_room: None) -> None:
+def test_a_full_disk_leaves_nothing(server: LoopbackServer, tmp_path: Path) -> None:
     url = server.put("/rows.csv", Answer(b"x" * 100_000))
-    with pytest.raises(StorageFullError, match="No room to write"):
+    with file_size_limit(16 * 2**10), pytest.raises(StorageFullError, match="No room to write"):
         download(url, tmp_path / "rows.csv")
     assert list(tmp_path.iterdir()) == []
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
-import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -110,14 +108,7 @@ def test_many_labels_and_slices_are_listed_not_drawn(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_report_whole(evaluation: Evaluation, tmp_path: Path) -> None:
     path = write_report(evaluation, tmp_path)
     before = path.read_bytes()
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))
-    try:
-        with pytest.raises(StorageFullError):
-            write_report(evaluation, tmp_path)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, ignored)
+    with file_size_limit(1000), pytest.raises(StorageFullError):
+        write_report(evaluation, tmp_path)
     assert path.read_bytes() == before
     assert sorted(file.name for file in tmp_path.iterdir()) == [HTML_FILE, JSON_FILE]

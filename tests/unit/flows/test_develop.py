@@ -111,6 +111,15 @@ def test_a_candidate_is_compared_with_production_on_the_same_rows(handmade: Work
     second.close()
 
 
+def test_a_move_that_a_killed_command_left_undone_is_made_first(handmade: Workshop) -> None:
+    develop(handmade, SILENT)
+    handmade.store.move_aliases(MODEL, {Alias.PREVIOUS: 1}, actor="test", reason="Killed right after this.")
+    assert Alias.PREVIOUS not in handmade.registry.aliases(MODEL)
+    develop(handmade, SILENT)
+    assert handmade.registry.aliases(MODEL)[Alias.PREVIOUS] == 1
+    assert handmade.store.pending(MODEL) == []
+
+
 def test_two_trainings_at_once_make_one_version(handmade: Workshop) -> None:
     go = threading.Event()
     workshops = [Counting(handmade, go), Counting(handmade, go)]
