@@ -48,9 +48,9 @@ def cli_page() -> str:
         "# Command line",
         "",
         (
-            "Exit codes: 0 done, 1 a finding says no, 2 usage or configuration, 3 something outside does not answer, 70 "
-            "a fault of Seatrial itself, 130 ended by Ctrl-C, 143 by SIGTERM. One command at a time works on a project; "
-            "the next waits and says for whom. "
+            "Exit codes: 0 done, 1 a finding says no, 2 usage or configuration, 3 something outside does not answer, "
+            "70 a fault of Seatrial itself, 130 ended by Ctrl-C, 143 by SIGTERM. One command at a time works on a "
+            "project; the next waits and says for whom. "
             "Results go to standard output, progress and logs to standard error: bars and words on a terminal, plain "
             "lines and JSON elsewhere. `--log-level`, before the command, chooses what is logged."
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
 import sqlite3
@@ -87,18 +88,18 @@ def test_verify_passes_and_notices_a_stage_moved_by_a_foreign_script(project: Pa
 
 def test_verify_notices_an_edited_ledger_row(project: Path) -> None:
     database = project / ".seatrial" / "seatrial.db"
-    copy = database.read_bytes()
-    with sqlite3.connect(database) as connection:
+    copy = project / "seatrial.db.copy"
+    with contextlib.closing(sqlite3.connect(database)) as connection, contextlib.closing(sqlite3.connect(copy)) as kept:
+        connection.backup(kept)
         for (trigger,) in connection.execute("select name from sqlite_master where type = 'trigger'").fetchall():
             connection.execute(f"drop trigger {trigger}")
         connection.execute("update ledger set payload = replace(payload, 'pass', 'fail') where kind = 'finding'")
-        connection.execute("pragma wal_checkpoint(truncate)")
-    connection.close()
+        connection.commit()
     findings = seatrial_json(project, "models", "verify", expect=1)
     assert "ledger.chain" in {f["check"] for f in findings if f["verdict"] != "pass"}
     for leftover in database.parent.glob("seatrial.db-*"):
         leftover.unlink()
-    database.write_bytes(copy)
+    copy.replace(database)
     seatrial(project, "models", "verify")
 
 
