@@ -17,10 +17,6 @@ from seatrial.text.tokenizer import Tokenizer
 __all__ = ["TextScore", "Variant", "load_variant"]
 
 
-_WARM_UP = ((1, 128), (8, 32))
-"""Texts and tokens of the calls that a new engine makes before it takes traffic: a long text, a usual batch."""
-
-
 class TextScore(NamedTuple):
     """What a variant says about one text.
 
@@ -73,17 +69,6 @@ class Variant:
     def scores(self, logits: FloatArray) -> list[TextScore]:
         """Labels and probabilities, as plain objects."""
         return list(map(TextScore, label_names(logits, self.labels), softmax(logits).tolist()))
-
-    def warm_up(self) -> None:
-        """Lets each engine take memory and compile what it compiles, so that no request waits for it.
-
-        Raises:
-            InferenceError: an engine failed.
-        """
-        for texts, tokens in _WARM_UP:
-            row = [self.pad_id] * min(tokens, self.tokenizer.max_tokens)
-            for all_cores in (False, True):
-                self.score(TokenBatch.from_rows([row] * texts), all_cores=all_cores)
 
     def close(self) -> None:
         """Gives the engines' memory back; closing twice is allowed."""

@@ -31,7 +31,7 @@ class Versions:
     """Which variants are loaded, who gets the traffic, and which of them are in use. Belongs to the event loop.
 
     Args:
-        make: makes the variant of a bundle; slow, called in a thread.
+        make: makes the variant of a bundle, warmed up; slow, called in a thread.
         find_bundle: the bundle of ``MODEL@V``; may read files, called in a thread.
         on_loaded: told about each variant before it takes requests.
     """
@@ -137,7 +137,6 @@ class Versions:
     def _load(self, bundle: Bundle) -> Variant:
         started_s = time.monotonic()
         variant = self._make(bundle)
-        variant.warm_up()
         logger.info("variant loaded", extra={"variant": variant.ref, "seconds": time.monotonic() - started_s})
         return variant
 
