@@ -13,7 +13,7 @@ from seatrial.bundle import Bundle, file_entries, write_bundle
 from seatrial.conversion.converter import Converter
 from seatrial.conversion.parity import ParityRows
 from seatrial.domain.inference import FloatArray
-from seatrial.domain.model import Artifact, ArtifactFormat, Layout
+from seatrial.domain.model import Artifact, ArtifactFormat
 from seatrial.engines.loading import load_engine
 from seatrial.text.labels import label_indices
 from seatrial.text.scoring import score
@@ -45,7 +45,7 @@ def converted(converter: Converter, parent: Bundle, directory: Path) -> Bundle:
     """What a converter makes, as an opened bundle without findings."""
     directory.mkdir(parents=True, exist_ok=True)
     made = converter.convert(parent, directory)
-    artifact = Artifact("made", ArtifactFormat.ONNX, converter.precision, Layout.PADDED, "", made.profile)
+    artifact = Artifact("made", ArtifactFormat.ONNX, converter.precision, made.layout, "", made.profile)
     manifest = replace(parent.manifest, artifact=artifact, files=file_entries(directory), lineage=made.lineage)
     return Bundle(directory, manifest)
 

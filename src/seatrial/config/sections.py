@@ -156,8 +156,8 @@ class ConversionSettings(Section):
 
     targets: tuple[Literal["onnx-fp32", "onnx-int8"], ...] = ("onnx-fp32", "onnx-int8")
     """Artifacts to make."""
-    profile: Literal["auto", "ort-fused", "portable"] = "auto"
-    """Export profile; `auto` takes `ort-fused` where it fits the architecture and says so."""
+    profile: Literal["auto", "unpadded", "ort-fused", "portable"] = "auto"
+    """Export profile; `auto` takes `unpadded` for the BERT family, else `ort-fused` where it fits, and says why."""
     reduce_range: Literal["auto", "on", "off"] = "auto"
     """7-bit weights for int8, needed on processors without VNNI; `auto` goes by the processor."""
     flip_rate_limit: OpenRatio = 0.02

@@ -98,7 +98,7 @@ def _draft(job: ConversionJob, parent: Bundle, target: str, converter: Converter
         name=target,
         format=ArtifactFormat.ONNX,
         precision=converter.precision,
-        layout=Layout.PADDED,
+        layout=Layout.PADDED,  # until it is made
         sha256="",
         derived_from=parent.manifest.artifact.sha256,
     )
@@ -109,7 +109,7 @@ def _draft(job: ConversionJob, parent: Bundle, target: str, converter: Converter
 def _completed(draft: Manifest, directory: Path, made: Conversion, recipe: str) -> Manifest:
     """The draft with what is known once the files are there."""
     files = file_entries(directory)
-    artifact = replace(draft.artifact, sha256=files_sha256(files), profile=made.profile)
+    artifact = replace(draft.artifact, sha256=files_sha256(files), profile=made.profile, layout=made.layout)
     lineage = {**draft.lineage, **made.lineage, "recipe_sha256": recipe}
     return replace(draft, files=files, artifact=artifact, lineage=lineage)
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from seatrial.bundle import Bundle
 from seatrial.config import ConversionSettings
 from seatrial.domain.errors import UsageError
-from seatrial.domain.model import Precision
+from seatrial.domain.model import Layout, Precision
 
 __all__ = ["ONNX_FP32", "ONNX_INT8", "TAKEN_OVER", "Conversion", "Converter", "converter_for"]
 
@@ -26,10 +26,12 @@ class Conversion:
 
     Attributes:
         profile: which form of graph it is.
+        layout: how batches are laid out for it.
         lineage: how it was made: tool, options, what was chosen and why; JSON-serialisable.
     """
 
     profile: str
+    layout: Layout = Layout.PADDED
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -10,7 +10,8 @@ from typing import Any
 
 from seatrial.bundle import Bundle
 from seatrial.domain.errors import ConversionError
-from seatrial.domain.model import Signature
+from seatrial.domain.model import Layout, Signature
+from seatrial.text.layout import graph_inputs
 
 __all__ = ["GRAPH_FILE", "OPSET", "check_graph", "copy_graph", "describe_graph", "save_graph", "saves_externally"]
 
@@ -26,13 +27,14 @@ _RANDOM_OPERATORS = frozenset(
 _DATATYPES = {"INT64": 7, "FP32": 1}  # the numbers of onnx.TensorProto
 
 
-def check_graph(path: Path, signature: Signature, *, opset: int | None = OPSET) -> None:
+def check_graph(path: Path, signature: Signature, *, layout: Layout = Layout.PADDED, opset: int | None = OPSET) -> None:
     """Checks a graph fully and holds it against the signature it shall serve.
 
     ONNX's checker knows nothing of the operators in other domains: there it checks that the graph around them fits,
     and the runtime checks the rest when it loads the graph.
 
     Args:
+        layout: of the batches it shall take.
         opset: the version of ONNX's own operators it must have; None where any will do.
 
     Raises:
@@ -41,7 +43,8 @@ def check_graph(path: Path, signature: Signature, *, opset: int | None = OPSET) 
     """
     model = _parsed(path)
     found = {**_values(model.graph.input), **_values(model.graph.output)}
-    expected = {spec.name: (_DATATYPES[spec.datatype], spec.shape) for spec in (*signature.inputs, *signature.outputs)}
+    specs = (*graph_inputs(signature, layout), *signature.outputs)
+    expected = {spec.name: (_DATATYPES[spec.datatype], spec.shape) for spec in specs}
     if found != expected:
         raise ConversionError(
             f"{path} takes and gives {_words(found)}, where {_words(expected)} is expected: export the model again."

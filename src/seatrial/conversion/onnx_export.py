@@ -1,7 +1,11 @@
 """From a source bundle to an fp32 ONNX graph.
 
-Two profiles, both of opset 17, which is asserted of the result:
+Three profiles, all of opset 17, which is asserted of the result:
 
+``unpadded``
+    For the BERT family: linear layers on packed tokens, padding only inside attention, and a last layer that computes
+    only what the head reads (see `unpadded_graph`). Operators of ONNX itself. The only one laid out as
+    ``Layout.PACKED``, and the fastest by far.
 ``portable``
     What PyTorch's TorchScript exporter writes: only operators of ONNX itself, so that any runtime can read it.
 ``ort-fused``
@@ -24,24 +28,29 @@ from typing import Any
 
 from seatrial.bundle import TOKENIZER_FILE, Bundle
 from seatrial.conversion.converter import TAKEN_OVER, Conversion
+from seatrial.conversion.families import read_encoder
 from seatrial.conversion.fusion import fuse
 from seatrial.conversion.graph import GRAPH_FILE, check_graph, copy_graph, describe_graph, save_graph
 from seatrial.conversion.guard import quiet, tool_errors
-from seatrial.conversion.torch_export import Architecture, export_graph
+from seatrial.conversion.torch_export import export_graph, load_classifier
+from seatrial.conversion.unpadded_export import export_unpadded
 from seatrial.domain.errors import ConversionError, UnsupportedModelError
-from seatrial.domain.model import ArtifactFormat, Precision
+from seatrial.domain.model import ArtifactFormat, Layout, Precision
 
-__all__ = ["ORT_FUSED", "PORTABLE", "OnnxExporter"]
+__all__ = ["ORT_FUSED", "PORTABLE", "UNPADDED", "OnnxExporter"]
 
+UNPADDED = "unpadded"
 ORT_FUSED = "ort-fused"
 PORTABLE = "portable"
+_AUTO = "auto"
 
 
 class OnnxExporter:
     """Exports a PyTorch source to ONNX; takes a source that is ONNX already as it is, once it is checked.
 
     Args:
-        profile: ``auto`` fuses where every attention layer fits a fused operator.
+        profile: ``auto`` takes ``unpadded`` where the architecture is one it is built for, else ``ort-fused`` where
+            every attention layer fits a fused operator, else ``portable``.
     """
 
     parent: str | None = None
@@ -72,39 +81,54 @@ class OnnxExporter:
     def _export(self, parent: Bundle, directory: Path) -> Conversion:
         graph = directory / GRAPH_FILE
         with tempfile.TemporaryDirectory(dir=directory) as scratch, quiet():
-            plain = Path(scratch) / "plain.onnx"
-            architecture = export_graph(parent, plain)
-            # Before fusion: the checker cannot look inside fused operators.
-            check_graph(plain, parent.manifest.signature)
-            profile, reason = self._choose_and_save(plain, architecture, graph)
-        check_graph(graph, parent.manifest.signature)
+            model = load_classifier(parent)
+            profile, reason = self._write(model, parent, Path(scratch) / "plain.onnx", graph)
+        layout = Layout.PACKED if profile == UNPADDED else Layout.PADDED
+        check_graph(graph, parent.manifest.signature, layout=layout)
         lineage = {
             "exporter": "torch.onnx (TorchScript)",
-            "architecture": architecture.model_type,
+            "architecture": model.config.model_type,
             "profile_asked": self._profile,
             "profile_reason": reason,
             **describe_graph(graph),
         }
-        return Conversion(profile, lineage)
+        return Conversion(profile, layout, lineage)
 
-    def _choose_and_save(self, plain: Path, architecture: Architecture, graph: Path) -> tuple[str, str]:
-        """Writes the graph in the profile that fits; returns the profile and why."""
-        reason = "Asked for by conversion.profile."
+    def _write(self, model: Any, parent: Bundle, plain: Path, graph: Path) -> tuple[str, str]:
+        """Writes the graph in the best profile that fits, by way of `plain`; returns the profile and why."""
+        reasons = []
+        if self._profile in (_AUTO, UNPADDED):
+            name = type(model).__name__
+            encoder = read_encoder(model)
+            if encoder is not None:
+                export_unpadded(encoder, plain)
+                _save(plain, graph)
+                return UNPADDED, f"The unpadded graph is built for {name}."
+            reasons.append(f"The unpadded graph is not built for {name}.")
+            self._require_choice(UNPADDED, reasons)
+        architecture = export_graph(model, parent.manifest.pad_token_id, plain)
+        # Before fusion: the checker cannot look inside fused operators.
+        check_graph(plain, parent.manifest.signature)
         if self._profile != PORTABLE:
             fusion = fuse(plain, architecture)
-            reason = f"{fusion.share} fit fused operators of ONNX Runtime."
+            reasons.append(f"{fusion.share} fit fused operators of ONNX Runtime.")
             if fusion.complete:
                 fusion.save(graph)
-                return ORT_FUSED, reason
-            if self._profile == ORT_FUSED:
-                raise ConversionError(
-                    f"Only {fusion.share} of {architecture.model_type!r} fit fused operators of ONNX Runtime: "
-                    f"set conversion.profile to {PORTABLE!r} or 'auto'."
-                )
-        import onnx
+                return ORT_FUSED, " ".join(reasons)
+            self._require_choice(ORT_FUSED, reasons)
+        _save(plain, graph)
+        return PORTABLE, " ".join(reasons) or "Asked for by conversion.profile."
 
-        save_graph(onnx.load(str(plain)), graph)
-        return PORTABLE, reason
+    def _require_choice(self, profile: str, reasons: list[str]) -> None:
+        """Goes on to the next profile only where there is a choice."""
+        if self._profile == profile:
+            raise ConversionError(f"{reasons[-1]} Set conversion.profile to {PORTABLE!r} or {_AUTO!r}.")
+
+
+def _save(plain: Path, graph: Path) -> None:
+    import onnx
+
+    save_graph(onnx.load(str(plain)), graph)
 
 
 def _take_over(parent: Bundle, directory: Path) -> Conversion:
@@ -112,4 +136,5 @@ def _take_over(parent: Bundle, directory: Path) -> Conversion:
     graph = directory / GRAPH_FILE
     check_graph(graph, parent.manifest.signature, opset=None)
     reason = "The source is an ONNX graph: taken over byte for byte, whatever its opset."
-    return Conversion(TAKEN_OVER, {"exporter": "none", "profile_reason": reason, **describe_graph(graph)})
+    lineage = {"exporter": "none", "profile_reason": reason, **describe_graph(graph)}
+    return Conversion(TAKEN_OVER, Layout.PADDED, lineage)

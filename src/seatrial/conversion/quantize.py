@@ -64,7 +64,8 @@ class DynamicQuantizer:
                 shutil.copyfile(parent.tokenizer_path, directory / TOKENIZER_FILE)
             with tempfile.TemporaryDirectory(dir=directory) as scratch, quiet():
                 outliers = self._quantise(parent, graph, Path(scratch))
-            check_graph(graph, manifest.signature, opset=None if manifest.artifact.profile == TAKEN_OVER else OPSET)
+            opset = None if manifest.artifact.profile == TAKEN_OVER else OPSET
+            check_graph(graph, manifest.signature, layout=manifest.artifact.layout, opset=opset)
         size_bytes = sum(path.stat().st_size for path in directory.glob(f"{GRAPH_FILE}*"))
         lineage = {
             "quantiser": "onnxruntime.quantization.quantize_dynamic",
@@ -76,7 +77,7 @@ class DynamicQuantizer:
             "size_ratio": round(size_bytes / _graph_bytes(parent), 4),
             **describe_graph(graph),
         }
-        return Conversion(manifest.artifact.profile, lineage)
+        return Conversion(manifest.artifact.profile, manifest.artifact.layout, lineage)
 
     def _quantise(self, parent: Bundle, graph: Path, scratch: Path) -> Outliers:
         """Writes the quantised graph; returns what of it stays in fp32."""

@@ -1,4 +1,4 @@
-"""From a Hugging Face classifier to a plain ONNX graph, through PyTorch."""
+"""From a Hugging Face classifier to a PyTorch model, and from that to a plain ONNX graph."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from seatrial.bundle import Bundle
 from seatrial.conversion.graph import OPSET
 from seatrial.domain.errors import ConversionError, UnsupportedModelError
 
-__all__ = ["Architecture", "export_graph"]
+__all__ = ["Architecture", "export_graph", "load_classifier"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,26 +32,31 @@ class Architecture:
     hidden: int
 
 
-def export_graph(source: Bundle, path: Path) -> Architecture:
-    """Writes the graph: inputs ``input_ids`` and ``attention_mask``, batch and sequence dynamic, output ``logits``.
-
-    Attention is eager, since only that form can be fused. The example has a padded row, so that no branch for batches
-    without padding is traced.
+def load_classifier(source: Bundle) -> Any:
+    """The model in fp32 and in evaluation mode, with eager attention, since only that form can be fused.
 
     Raises:
         UnsupportedModelError: the source is no sequence classifier, or lacks weights.
         ConversionError: a module would be exported in training mode.
     """
-    import torch
-
-    model = _load_classifier(source)
-    wrapper = _logits_only(model).eval()  # the exporter restores the wrapper's mode in every module inside it
-    training = [name or "the model" for name, module in wrapper.named_modules() if module.training]
+    model = _load(source).eval()
+    training = [name or "the model" for name, module in model.named_modules() if module.training]
     if training:
         raise ConversionError(f"{training[0]} of {source.manifest.ref} stays in training mode: it cannot be exported.")
+    return model
+
+
+def export_graph(model: Any, pad_id: int, path: Path) -> Architecture:
+    """Writes the graph: inputs ``input_ids`` and ``attention_mask``, batch and sequence dynamic, output ``logits``.
+
+    The example has a padded row, so that no branch for batches without padding is traced.
+    """
+    import torch
+
+    wrapper = _logits_only(model).eval()  # the exporter restores the wrapper's mode in every module inside it
     mask = torch.ones(2, 9, dtype=torch.int64)
     mask[1, 6:] = 0
-    input_ids = torch.where(mask.bool(), torch.arange(9) + 1, source.manifest.pad_token_id)
+    input_ids = torch.where(mask.bool(), torch.arange(9) + 1, pad_id)
     axes = {0: "batch", 1: "sequence"}
     with torch.no_grad():
         torch.onnx.export(
@@ -69,7 +74,7 @@ def export_graph(source: Bundle, path: Path) -> Architecture:
     return Architecture(config.model_type, *map(int, sizes))
 
 
-def _load_classifier(source: Bundle) -> Any:
+def _load(source: Bundle) -> Any:
     import torch
     import transformers
 
@@ -95,7 +100,7 @@ def _load_classifier(source: Bundle) -> Any:
             f"{source.directory} lacks weights of its own architecture, for example {absent[0]}: "
             "train or register it again."
         )
-    return model.eval()
+    return model
 
 
 def _logits_only(model: Any) -> Any:

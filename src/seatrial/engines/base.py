@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 from seatrial.domain.errors import InferenceError, UnsupportedModelError
 from seatrial.domain.inference import EngineOutput, IntArray, TokenBatch
 from seatrial.domain.model import Artifact
-from seatrial.text.layout import lay_out
+from seatrial.text.layout import AXES, lay_out
 
 __all__ = ["Engine"]
 
@@ -23,16 +23,12 @@ class Engine(abc.ABC):
         artifact: what was loaded.
         labels: how many columns the logits must have.
         runtime: what the library loaded; None means closed.
-        inputs: names of the tensors the forward pass takes.
     """
 
-    def __init__(
-        self, artifact: Artifact, labels: int, runtime: Any, inputs: Iterable[str] = ("input_ids", "attention_mask")
-    ) -> None:
+    def __init__(self, artifact: Artifact, labels: int, runtime: Any) -> None:
         self._artifact = artifact
         self._labels = labels
         self._runtime = runtime
-        self._inputs = frozenset(inputs)
 
     @property
     def artifact(self) -> Artifact:
@@ -43,7 +39,7 @@ class Engine(abc.ABC):
         """Runs one laid-out batch.
 
         Args:
-            inputs: the tensors of ``text.layout.lay_out``, (texts, longest) int64 each.
+            inputs: the tensors of ``text.layout.lay_out`` for the layout of the artifact, int64 each.
 
         Raises:
             InferenceError: the engine is closed, the inputs are not what the artifact takes, the runtime failed, or
@@ -96,16 +92,18 @@ class Engine(abc.ABC):
 
     def _check_inputs(self, inputs: Mapping[str, IntArray]) -> int:
         """How many texts the inputs hold."""
-        if set(inputs) != self._inputs:
-            raise InferenceError(f"{self._artifact.name} takes {sorted(self._inputs)}, not {sorted(inputs)}.")
-        shapes = {name: tensor.shape for name, tensor in inputs.items()}
-        shape = next(iter(shapes.values()))
-        if len(set(shapes.values())) > 1 or len(shape) != 2 or 0 in shape:
-            raise InferenceError(f"{self._artifact.name} takes equal shapes (texts, longest), not {shapes}.")
+        axes = AXES[self._artifact.layout]
+        if inputs.keys() != axes.keys():
+            raise InferenceError(f"{self._artifact.name} takes {sorted(axes)}, not {sorted(inputs)}.")
+        sizes: dict[str, int] = {}
         for name, tensor in inputs.items():
             if tensor.dtype != np.int64:
                 raise InferenceError(f"{self._artifact.name} takes {name} as int64, not {tensor.dtype}.")
-        return int(shape[0])
+            known = tuple(map(sizes.setdefault, axes[name], tensor.shape))
+            if tensor.ndim != len(axes[name]) or known != tensor.shape or 0 in known:
+                shapes = {name: tensor.shape for name, tensor in inputs.items()}
+                raise InferenceError(f"{self._artifact.name} takes shapes that agree, {dict(axes)}, not {shapes}.")
+        return sizes["texts"]
 
 
 def _first_line(error: Exception) -> str:

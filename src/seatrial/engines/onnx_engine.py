@@ -11,6 +11,7 @@ from seatrial.bundle import Bundle
 from seatrial.domain.errors import UnsupportedModelError
 from seatrial.domain.inference import EngineOutput, IntArray
 from seatrial.engines.base import Engine
+from seatrial.text.layout import graph_inputs
 
 __all__ = ["OnnxEngine"]
 
@@ -38,12 +39,13 @@ class OnnxEngine(Engine):
         manifest = bundle.manifest
         path = bundle.onnx_path
         session = _open_session(str(path), threads)
+        super().__init__(manifest.artifact, len(manifest.signature.labels), session)
         names = {node.name for node in session.get_inputs()}
-        super().__init__(manifest.artifact, len(manifest.signature.labels), session, names)
-        expected = {spec.name for spec in manifest.signature.inputs}
+        expected = {spec.name for spec in graph_inputs(manifest.signature, manifest.artifact.layout)}
         if names != expected:
             raise UnsupportedModelError(
-                f"{path} takes the inputs {sorted(names)}, its signature has {sorted(expected)}: convert it again."
+                f"{path} takes the inputs {sorted(names)}, where a {manifest.artifact.layout} graph of its signature "
+                f"takes {sorted(expected)}: convert it again."
             )
         outputs = [node.name for node in session.get_outputs()]
         if _LOGITS not in outputs:

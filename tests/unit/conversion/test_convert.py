@@ -92,7 +92,8 @@ def test_an_fp32_artifact_is_proven_and_may_be_served(torch_job: ConversionJob, 
     assert (manifest.model, manifest.version, manifest.ref) == ("tiny", 1, "tiny@1/onnx-fp32")
     assert manifest.artifact.format is ArtifactFormat.ONNX
     assert manifest.artifact.derived_from == source.manifest.artifact.sha256
-    assert (manifest.artifact.precision, manifest.artifact.profile) == (Precision.FP32, "ort-fused")
+    assert (manifest.artifact.precision, manifest.artifact.profile) == (Precision.FP32, "unpadded")
+    assert manifest.artifact.layout is Layout.PACKED
     assert manifest.signature == source.manifest.signature
     assert {finding.subject for finding in manifest.findings} == {"tiny@1/onnx-fp32"}
     assert left_behind(torch_job) == ["onnx-fp32"]

@@ -47,7 +47,7 @@ def source_of(directory: Path, config: Any) -> Bundle:
 
 @pytest.fixture(scope="module")
 def fused(source: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    return converted(OnnxExporter("auto"), source, tmp_path_factory.mktemp("fused"))
+    return converted(OnnxExporter("ort-fused"), source, tmp_path_factory.mktemp("fused"))
 
 
 @pytest.fixture(scope="module")
@@ -133,9 +133,12 @@ def test_an_architecture_that_does_not_fit_is_portable_and_the_lineage_says_why(
     source = source_of(tmp_path / "source", config)
     made = converted(OnnxExporter("auto"), source, tmp_path / "made")
     assert made.manifest.artifact.profile == "portable"
-    assert made.manifest.lineage["profile_reason"] == "0 of 2 attention layers fit fused operators of ONNX Runtime."
+    assert made.manifest.lineage["profile_reason"] == (
+        "The unpadded graph is not built for MPNetForSequenceClassification. "
+        "0 of 2 attention layers fit fused operators of ONNX Runtime."
+    )
     assert made.manifest.lineage["opsets"] == {"ai.onnx": 17}
-    with pytest.raises(ConversionError, match=r"Only 0 of 2 attention layers of 'mpnet'.*'portable'"):
+    with pytest.raises(ConversionError, match=r"0 of 2 attention layers fit .*'portable' or 'auto'"):
         converted(OnnxExporter("ort-fused"), source, tmp_path / "forced")
 
 
@@ -149,10 +152,10 @@ def test_a_module_that_stays_in_training_mode_is_refused(
     def load(bundle: Bundle) -> Any:
         model = transformers.AutoModelForSequenceClassification.from_pretrained(bundle.directory)
         model.dropout = Stubborn(0.5)
-        return model.eval()
+        return model
 
-    monkeypatch.setattr(torch_export, "_load_classifier", load)
-    with pytest.raises(ConversionError, match=r"model\.dropout of tiny@\?/source stays in training mode"):
+    monkeypatch.setattr(torch_export, "_load", load)
+    with pytest.raises(ConversionError, match=r"dropout of tiny@\?/source stays in training mode"):
         converted(OnnxExporter("auto"), source, tmp_path / "made")
 
 
@@ -204,7 +207,7 @@ def test_a_quantised_source_is_no_fp32_artifact(tmp_path: Path) -> None:
         converted(OnnxExporter("auto"), int8, tmp_path / "made")
 
 
-@pytest.mark.parametrize("profile", ["ort-fused", "portable"])
+@pytest.mark.parametrize("profile", ["unpadded", "ort-fused", "portable"])
 def test_weights_too_large_for_one_file_lie_beside_the_graph(
     profile: str, source: Bundle, tmp_path: Path, rows: ParityRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
