@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,9 @@ collect_ignore = [
     for path in Path(__file__).parent.rglob("*.py")
     if not path.name.startswith("test_") and path.name != "conftest.py"
 ]
+
+# A shell starts background jobs with SIGINT ignored, and children inherit that: Ctrl-C could not be tested in them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -62,9 +62,8 @@ def demo(
             flow.measure(summary, server)
             _print_summary(summary, as_json)
             if not leave:
-                if not as_json:
-                    say(f"\nServing until Ctrl-C. Try it:\n  {summary.curl}\n")
-                server.wait()
+                invitation = "" if as_json else f"\nServing until Ctrl-C. Try it:\n  {summary.curl}\n"
+                server.wait(lambda: say(invitation) if invitation else None)
     if not summary.passed:
         raise typer.Exit(FINDING_SAYS_NO)
 

@@ -93,13 +93,17 @@ class Server:
         self._command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--json", *arguments]
         self._process: subprocess.Popen[bytes]
 
-    def wait(self) -> None:
+    def wait(self, announce: Callable[[], None] = lambda: None) -> None:
         """Until Ctrl-C, or until somebody ends the process.
+
+        Args:
+            announce: says so to people, called first: who reads it may press Ctrl-C at once.
 
         Raises:
             NotReadyError: it ended by itself, with a fault.
         """
         with contextlib.suppress(KeyboardInterrupt):
+            announce()
             code = self._process.wait()
             if code:
                 raise NotReadyError(f"The data plane ended by itself, with code {code}: its log above says why.")

@@ -165,6 +165,12 @@ def test_ctrl_c_ends_the_waiting_and_then_the_server(bundle: Path) -> None:
     assert not is_running(server)
 
 
+def test_ctrl_c_as_soon_as_people_are_told_ends_the_waiting_too(bundle: Path) -> None:
+    with Server(["--bundle", str(bundle), *FREE]) as server:
+        server.wait(lambda: signal.raise_signal(signal.SIGINT))
+        assert is_running(server)
+
+
 def test_a_server_that_is_ended_by_somebody_else_ends_the_waiting(bundle: Path) -> None:
     with Server(["--bundle", str(bundle), *FREE]) as server:
         os.kill(server._process.pid, signal.SIGTERM)
