@@ -40,6 +40,7 @@
         ├── OverloadedError            the queue is full; retry later
         ├── DeadlineExceededError      the request's time ran out before an engine took it
         ├── NotReadyError              starting up or draining
+        ├── JournalUnavailableError    feedback cannot be made durable now
         └── InferenceError             the engine failed: our fault
 
 Each message is a sentence that says what happened and what to do next. Codes of HTTP and of the command line are
@@ -62,6 +63,7 @@ __all__ = [
     "EmptyTextError",
     "InferenceError",
     "InvalidRequestError",
+    "JournalUnavailableError",
     "LabelError",
     "LeakageError",
     "LedgerConflictError",
@@ -251,6 +253,10 @@ class DeadlineExceededError(RequestError):
 
 class NotReadyError(RequestError):
     """Starting up or draining."""
+
+
+class JournalUnavailableError(RequestError):
+    """Feedback cannot be made durable now, so it is not acknowledged; retry later."""
 
 
 class InferenceError(RequestError):

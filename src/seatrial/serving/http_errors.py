@@ -9,6 +9,7 @@ from seatrial.domain.errors import (
     DeadlineExceededError,
     InferenceError,
     InvalidRequestError,
+    JournalUnavailableError,
     MediaTypeError,
     ModelNotServedError,
     NotReadyError,
@@ -48,6 +49,7 @@ _ROWS: dict[type[RequestError], ErrorRow] = {
     InferenceError: ErrorRow(500, Outcome.ERROR, "The engine failed."),
     OverloadedError: ErrorRow(503, Outcome.REJECTED, "Too many texts wait.", retry=True, reason="queue_full"),
     NotReadyError: ErrorRow(503, Outcome.REJECTED, "Starting up or shutting down.", retry=True, reason="not_ready"),
+    JournalUnavailableError: ErrorRow(503, Outcome.REJECTED, "Feedback cannot be kept now.", retry=True),
     DeadlineExceededError: ErrorRow(504, Outcome.EXPIRED, "No engine was free in time."),
 }
 

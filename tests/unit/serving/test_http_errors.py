@@ -19,6 +19,7 @@ STATUSES = {
     "MediaTypeError": 415,
     "InferenceError": 500,
     "OverloadedError": 503,
+    "JournalUnavailableError": 503,
     "NotReadyError": 503,
     "DeadlineExceededError": 504,
 }
