@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from seatrial.domain.errors import (
@@ -21,7 +22,7 @@ from seatrial.domain.errors import (
 from seatrial.domain.inference import Outcome
 from seatrial.serving.asgi import Reply, json_reply
 
-__all__ = ["ErrorRow", "documented_rows", "error_reply", "error_row", "method_reply", "path_reply"]
+__all__ = ["ErrorRow", "documented_rows", "error_reply", "error_row", "feedback_rows", "method_reply", "path_reply"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +70,21 @@ def error_row(kind: type[Exception]) -> ErrorRow:
 
 def documented_rows() -> dict[int, str]:
     """What each status that /predict may answer means, for the API's description."""
+    return _meanings([row for kind, row in _ROWS.items() if kind is not JournalUnavailableError])
+
+
+def feedback_rows() -> dict[int, str]:
+    """The same for /feedback."""
+    kinds = (
+        InvalidRequestError, SlowRequestError, PayloadTooLargeError, MediaTypeError, JournalUnavailableError,
+        NotReadyError,
+    )  # fmt: skip
+    return _meanings([_ROWS[kind] for kind in kinds])
+
+
+def _meanings(rows: Iterable[ErrorRow]) -> dict[int, str]:
     meanings: dict[int, str] = {}
-    for row in _ROWS.values():
+    for row in rows:
         meanings[row.status] = f"{meanings[row.status]} {row.meaning}" if row.status in meanings else row.meaning
     return dict(sorted(meanings.items()))
 

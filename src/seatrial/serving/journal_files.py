@@ -51,7 +51,7 @@ class JournalPolicy:
 
 
 class Appended(NamedTuple):
-    """How far an append came: `lines` of the given ones, and why no further: `limit`, `disk` or, at the end, nothing."""
+    """How many lines were written, and why no more: `limit`, `disk`, or nothing where all were."""
 
     lines: int
     reason: str = ""

@@ -110,7 +110,7 @@ def line_body(line: bytes) -> bytes | None:
 
 
 def decode_entry(body: bytes) -> JournalEntry | None:
-    """Reads a body. Kinds and fields that a newer version added are left out; None where it says what none of ours can."""
+    """Reads a body without the fields that a newer version added; None where it is no entry of ours."""
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError:
