@@ -34,7 +34,8 @@
     └── RequestError               a request to the data plane that gets no prediction
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
         │   ├── MediaTypeError             the body is declared as something other than plain JSON
-        │   └── SlowRequestError           the body did not arrive within the request's time
+        │   ├── SlowRequestError           the body did not arrive within the request's time
+        │   └── VersionInUseError          the version is to be unloaded and still gets its model's traffic
         ├── PayloadTooLargeError       over the body or text limits
         ├── ModelNotServedError        no loaded model of that name or version
         ├── OverloadedError            the queue is full; retry later
@@ -91,6 +92,7 @@ __all__ = [
     "UnreachableError",
     "UnsupportedModelError",
     "UsageError",
+    "VersionInUseError",
 ]
 
 
@@ -229,6 +231,10 @@ class MediaTypeError(InvalidRequestError):
 
 class SlowRequestError(InvalidRequestError):
     """The body did not arrive within the request's time."""
+
+
+class VersionInUseError(InvalidRequestError):
+    """The version is to be unloaded and still gets its model's traffic."""
 
 
 class PayloadTooLargeError(RequestError):

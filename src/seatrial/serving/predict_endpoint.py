@@ -113,6 +113,8 @@ class PredictEndpoint:
         check_media_type(header(scope, b"content-type"), header(scope, b"content-encoding"))
         request = parse_request(await read_body(scope, receive, settings.max_body_bytes, settings.deadline_s))
         exchange.unit, exchange.texts = request.unit, len(request.texts)
+        variant = self._plane.pick(variant.model)  # again: while the body came, traffic may have been switched
+        exchange.version = variant.version
         question = Question(request.texts, exchange.received_s + settings.deadline_s, request.max_length)
         async with _while_connected(receive):
             answer = exchange.answer = await self._plane.predict(variant, question)
