@@ -69,7 +69,8 @@ class Taken:
     duplicates: int
 
 
-class _Key(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Key:
     """What makes two true labels the same."""
 
     request_id: str

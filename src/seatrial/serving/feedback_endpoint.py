@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from typing import Any
 
-from seatrial.domain.errors import NotReadyError, RequestError
 from seatrial.serving.asgi import Receive, Reply, Scope, Send, header, json_reply, read_body
 from seatrial.serving.feedback import FeedbackDesk
 from seatrial.serving.feedback_wire import FeedbackResponse, feedback_schema, parse_feedback
-from seatrial.serving.http_errors import error_reply, feedback_rows
+from seatrial.serving.http_errors import feedback_rows
 from seatrial.serving.plane import DataPlane
+from seatrial.serving.settling import settle
 from seatrial.serving.wire import ErrorBody, check_media_type, schema_of
 
 __all__ = ["FeedbackEndpoint", "feedback_description"]
-
-logger = logging.getLogger(__name__)
 
 _MOST_BODY_BYTES = 2**20
 
@@ -30,21 +26,9 @@ class FeedbackEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application of the path."""
-        try:
-            reply = await self._answer(scope, receive)
-        except ConnectionAbortedError:
-            return
-        except asyncio.CancelledError:  # the server's time to drain is over: say so instead of falling silent
-            task = asyncio.current_task()
-            if task is not None:
-                task.uncancel()
-            reply = error_reply(NotReadyError("The server shut down before it could answer: send the feedback again."))
-        except RequestError as error:
-            reply = error_reply(error)
-        except Exception as error:
-            logger.exception("feedback failed")
-            reply = error_reply(error)
-        await reply.send(send)
+        reply = await settle(self._answer(scope, receive))
+        if reply is not None:
+            await reply.send(send)
 
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         settings = self._plane.settings

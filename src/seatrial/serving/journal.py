@@ -68,7 +68,7 @@ class Journal:
         self._wake = threading.Event()
         self._urgent = threading.Event()
         self._closing = False
-        self._fault = ""
+        self._faults = {"records": "", "feedback": ""}
         self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
 
     @contextlib.contextmanager
@@ -138,7 +138,7 @@ class Journal:
             try:
                 self._files.tend()
             except OSError as error:
-                self._note_fault(str(error))
+                self._note_fault("records", str(error))
         while self._records or self._told:
             told = [self._told.popleft() for _ in range(min(len(self._told), _BATCH_ENTRIES))]
             told = [one for one in told if one.done.set_running_or_notify_cancel()]
@@ -155,27 +155,30 @@ class Journal:
 
     def _write(self, records: Sequence[tuple[float, PredictionRecord]], told: Sequence[_Told]) -> None:
         """One batch: records first, then feedback, then one wait for the disk, then the acknowledgements."""
-        written, fault = self._write_records(records)
+        written, lost = self._write_records(records)
         lines = [encode_line(entry) for one in told for entry in one.entries]
         appended = self._files.append(lines, self._files.policy.max_bytes)
-        room, durable = appended.lines, []
+        room, durable, refused = appended.lines, list[_Told](), ""
         for one in told:
             room -= len(one.entries)
             if room >= 0:
                 durable.append(one)
             else:
-                fault = _words(appended)
-                _refuse([one], fault)
+                refused = _words(appended)
+                _refuse([one], refused)
         try:
             self._files.sync()
         except OSError as error:
-            fault = str(error)
+            lost = refused = str(error)
             self._drop("disk", written)
-            _refuse(durable, fault)
+            _refuse(durable, refused)
         else:
             for one in durable:
                 one.done.set_result(None)
-        self._note_fault(fault)
+        if records:
+            self._note_fault("records", lost)
+        if told:
+            self._note_fault("feedback", refused)
 
     def _write_records(self, records: Sequence[tuple[float, PredictionRecord]]) -> tuple[int, str]:
         """How many records are in the file now, and why the others are not."""
@@ -194,13 +197,13 @@ class Journal:
         if entries and self._metrics:
             self._metrics.journal_dropped(reason, entries)
 
-    def _note_fault(self, fault: str) -> None:
+    def _note_fault(self, kind: str, fault: str) -> None:
         """Logs a fault once when it begins and once when it is over."""
-        if fault and not self._fault:
-            logger.warning("journal drops records and refuses feedback", extra={"reason": fault})
-        elif self._fault and not fault:
-            logger.info("journal writes again")
-        self._fault = fault
+        if fault and not self._faults[kind]:
+            logger.warning("journal takes nothing", extra={"of": kind, "reason": fault})
+        elif self._faults[kind] and not fault:
+            logger.info("journal takes it again", extra={"of": kind})
+        self._faults[kind] = fault
 
 
 def _entry(now_s: float, fact: Feedback) -> JournalEntry:
