@@ -155,6 +155,7 @@ def running(
     *,
     wait: bool = True,
     journal: Journal | None = None,
+    find_bundle: Callable[[str], Bundle] | None = None,
     **settings: Any,
 ) -> Iterator[Running]:
     """Serves the bundles until the block ends; free ports, two workers unless `settings` say otherwise.
@@ -163,12 +164,14 @@ def running(
         load: makes the engine of a bundle.
         wait: whether the block begins only when everything is loaded.
         journal: where records and feedback go, if anywhere.
+        find_bundle: the bundle of a version that is loaded later.
         settings: of section ``[serving]``.
     """
     collected = Collected()
     answers = RecentAnswers()
     sinks: list[RecordSink] = [collected, journal, answers] if journal else [collected]
-    plane = DataPlane(ServingSettings(**{"port": 0, "internal_port": 0, "sessions": 2, **settings}), load, sinks)
+    chosen = ServingSettings(**{"port": 0, "internal_port": 0, "sessions": 2, **settings})
+    plane = DataPlane(chosen, load, sinks, find_bundle)
     ready = threading.Event()
     desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
     writing = journal.writing(plane.metrics) if journal else contextlib.nullcontext()

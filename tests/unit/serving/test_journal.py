@@ -168,17 +168,19 @@ def test_feedback_that_a_slow_disk_keeps_waiting_is_refused_in_time(
 def test_at_the_limit_records_are_dropped_and_feedback_is_refused(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    journal = Journal(JournalFiles(tmp_path, POLICY))
+    first, second = (Journal(JournalFiles(tmp_path, POLICY)) for _ in range(2))
 
     async def scenario() -> None:
-        for i in range(5000):  # over a megabyte
-            journal.record(record(f"r{i}"))
-        await journal.append([RIGHT], 30)  # has the last sixteenth for itself
+        await second.append([RIGHT], 30)  # has the last sixteenth for itself
         with pytest.raises(JournalUnavailableError, match="journal_max_bytes"):
-            await journal.append([PAID] * 1000, 30)
+            await second.append([PAID] * 1000, 30)
 
+    metrics = MetricsSink()
     with caplog.at_level(logging.WARNING):
-        metrics = run(journal, scenario)
+        with first.writing(metrics):
+            for i in range(5000):  # over a megabyte
+                first.record(record(f"r{i}"))
+        run(second, scenario)
     entries = all_entries(tmp_path)
     written = len(ids(entries))
     assert 0 < written < 5000
