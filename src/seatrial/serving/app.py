@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 
 from seatrial import __version__
 from seatrial.serving.asgi import ASGIApp, Reply
+from seatrial.serving.feedback import FeedbackDesk
+from seatrial.serving.feedback_endpoint import FeedbackEndpoint, feedback_description
 from seatrial.serving.health import health_reply, ready_reply
 from seatrial.serving.http_errors import documented_rows, error_reply, method_reply, path_reply
 from seatrial.serving.plane import DataPlane
@@ -23,8 +25,12 @@ __all__ = ["create_app"]
 _NO_TELEMETRY: Any = {"tracing": False, "metrics": False, "logs": False, "operation_spans": False}
 
 
-def create_app(plane: DataPlane) -> FastAPI:
-    """The application of the public port; its lifespan starts and stops the plane, loading is the caller's."""
+def create_app(plane: DataPlane, desk: FeedbackDesk | None = None) -> FastAPI:
+    """The application of the public port; its lifespan starts and stops the plane, loading is the caller's.
+
+    Args:
+        desk: takes feedback; None: nobody does, and the path does not exist.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -42,6 +48,8 @@ def create_app(plane: DataPlane) -> FastAPI:
     endpoint = PredictEndpoint(plane)
     # In front of the pages that FastAPI has added already: routes are tried in order.
     app.router.routes[:0] = [_PredictRoute(path, endpoint) for path in ("/predict", "/models/{model}/predict")]
+    if desk is not None:
+        app.router.routes[:0] = [_FeedbackRoute(FeedbackEndpoint(plane, desk))]
     app.add_api_route("/health", _replying(lambda: health_reply(plane)), summary="Whether the process lives.")
     app.add_api_route("/ready", _replying(lambda: ready_reply(plane)), summary="Whether to send requests here.")
     app.add_exception_handler(HTTPException, _http_error)
@@ -68,6 +76,25 @@ class _PredictRoute(APIRoute):
             description="Asks the model of that name." if "{" in path else "Asks the default model, or the only one.",
             responses={status: {"description": meaning} for status, meaning in documented_rows().items()},
             openapi_extra=_description(path),
+        )
+        self.app = endpoint
+
+
+class _FeedbackRoute(APIRoute):
+    """The route of /feedback, of the same kind."""
+
+    def __init__(self, endpoint: ASGIApp) -> None:
+        async def feedback() -> None:
+            """What turned out about answers."""
+
+        super().__init__(
+            "/feedback",
+            feedback,
+            methods=["POST"],
+            operation_id="feedback",
+            summary="What turned out about answers.",
+            description="True labels and figures, one or a list. Answered once they are on the disk.",
+            openapi_extra=feedback_description(),
         )
         self.app = endpoint
 
