@@ -101,16 +101,17 @@ class _Meeting(NamedTuple):
     back: Any
     mask: Any
 
-    def attend(self, asking: Any, answering: Any) -> Any:
+    def attend(self, asking: Any, answering: Any, head_size: int) -> Any:
         """(askers, hidden) contexts of packed queries, keys and values.
 
         Args:
-            asking: (askers * parts, head size), the queries among them.
-            answering: (answerers * parts, head size), the keys and values among them.
+            asking: (askers, parts * head size), the queries among them.
+            answering: (answerers, parts * head size), the keys and values among them.
         """
+        asking, answering = asking.reshape(-1, head_size), answering.reshape(-1, head_size)
         scores = torch.matmul(asking[self.queries], answering[self.keys].transpose(2, 3)) + self.mask
         contexts = torch.matmul(torch.softmax(scores, dim=-1), answering[self.values])
-        return contexts.reshape(-1, asking.shape[-1])[self.back].flatten(1)
+        return contexts.reshape(-1, head_size)[self.back].flatten(1)
 
 
 def _meeting(askers: _Cells, cells_of_askers: Any, answerers: _Cells, heads: int, *, merged: bool) -> _Meeting:
@@ -155,9 +156,6 @@ class _Layer(torch.nn.Module):  # type: ignore[misc]  # see above
         tokens = self._attention_norm(self._attention_output(contexts) + tokens)
         return self._output_norm(self._narrow(self._activation(self._widen(tokens))) + tokens)
 
-    def _parts(self, packed: Any) -> Any:
-        return packed.reshape(-1, self._head_size)
-
 
 class _TokenLayer(_Layer):
     """A layer in which every token asks."""
@@ -168,8 +166,8 @@ class _TokenLayer(_Layer):
 
     def forward(self, tokens: Any, meeting: _Meeting) -> Any:
         """(tokens, hidden) of the same."""
-        parts = self._parts(self._all(tokens))
-        return self._go_on(meeting.attend(parts, parts), tokens)
+        everything = self._all(tokens)
+        return self._go_on(meeting.attend(everything, everything, self._head_size), tokens)
 
 
 class _FirstTokenLayer(_Layer):
@@ -183,8 +181,8 @@ class _FirstTokenLayer(_Layer):
     def forward(self, tokens: Any, first_tokens: Any, meeting: _Meeting) -> Any:
         """(texts, hidden) of (tokens, hidden)."""
         firsts = tokens[first_tokens]
-        asking, answering = self._parts(self._query(firsts)), self._parts(self._answers(tokens))
-        return self._go_on(meeting.attend(asking, answering), firsts)
+        contexts = meeting.attend(self._query(firsts), self._answers(tokens), self._head_size)
+        return self._go_on(contexts, firsts)
 
 
 class _Product(torch.nn.Module):  # type: ignore[misc]  # see above
