@@ -14,7 +14,7 @@ __all__ = ["Follower", "Rereadable", "follow"]
 
 logger = logging.getLogger(__name__)
 
-_EVERY_S = 2.0
+_EVERY_S = 1.0
 _Stamp = tuple[int, int, int]
 
 
