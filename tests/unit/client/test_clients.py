@@ -78,7 +78,12 @@ def test_one_text_or_several(call: Caller) -> None:
 
 
 def test_what_is_sent(call: Caller) -> None:
-    options = {"max_length": 9, "unit": "u", "model": "m", "headers": {"X-Request-Id": "r", "traceparent": "00-a-b-01"}}
+    options: dict[str, Any] = {
+        "max_length": 9,
+        "unit": "u",
+        "model": "m",
+        "headers": {"X-Request-Id": "r", "traceparent": "00-a-b-01"},
+    }
     call("predict", "+", url="https://models.example:8443/base", api_key="k", **options)
     (sent,) = call.sent
     assert str(sent.url) == "https://models.example:8443/base/models/m/predict"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seatrial.client.exchange import Attempt, Failure, Patience, Pause, Repeat, Reply, Request, exchange
+from seatrial.client.exchange import Attempt, Failure, Patience, Repeat, Reply, Request, exchange
 from seatrial.domain.errors import OverloadedError, UsageError
 
 GOOD = Reply(200, {}, b"")
@@ -135,4 +135,3 @@ def test_a_driver_that_brings_nothing_back_is_a_fault() -> None:
     assert isinstance(next(course), Attempt)
     with pytest.raises(AssertionError, match="reply or a failure"):
         course.send(None)
-    assert Pause(1.0) != Attempt(1.0)

@@ -6,6 +6,7 @@ import asyncio
 import random
 import threading
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -219,7 +220,7 @@ def test_long_texts_fill_a_batch_before_many_do() -> None:
 
 @BOTH
 @pytest.mark.parametrize("sizes", [{"batch_texts": 0}, {"concurrency": 0}])
-def test_sizes_that_send_nothing_are_refused(threads: bool, sizes: dict[str, int]) -> None:
+def test_sizes_that_send_nothing_are_refused(threads: bool, sizes: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="at least 1"):
         ask_all(Scripted(Unsteady(9, 0.0, 0)), ["+"], threads=threads, **sizes)
 
@@ -230,7 +231,7 @@ class Watched(Progress):
     def __init__(self) -> None:
         self.told: list[object] = []
 
-    def step(self, title: str, total: int | None = None) -> Watched:  # type: ignore[override]  # its own context
+    def step(self, title: str, total: int | None = None) -> Watched:
         self.told.append((title, total))
         return self
 
