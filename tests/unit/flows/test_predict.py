@@ -137,11 +137,11 @@ def test_bad_rows_go_out_with_their_reason(tmp_path: Path, target: Target) -> No
 
 
 def test_what_the_server_refuses_is_a_bad_row(tmp_path: Path, target: Target) -> None:
-    source = write(tmp_path / "in.csv", [{"text": "good"}, {"text": "   "}, {"text": "x" * 2_000_001}])
-    score_file(Job(source, tmp_path / "out.csv", most_bad_rows=None), target, SILENT)
-    reasons = [row["reason"] for row in read(tmp_path / "out.csv")]
-    assert reasons[0] == ""
-    assert "characters" in reasons[2]
+    source = write(tmp_path / "in.jsonl", [{"text": "good"}, {"text": "x" * 2_000_001}])
+    score_file(Job(source, tmp_path / "out.jsonl", most_bad_rows=None), target, SILENT)
+    reasons = [row["reason"] for row in read(tmp_path / "out.jsonl")]
+    assert reasons[0] is None
+    assert "2000001 characters" in reasons[1]
 
 
 @pytest.mark.parametrize(("most", "words"), [(0, "--limit-errors lets"), (4, "4 were allowed")])
@@ -168,7 +168,7 @@ def test_columns_are_named_or_refused(tmp_path: Path, target: Target) -> None:
         score_file(Job(source, tmp_path / "out.csv"), target, SILENT)
     score_file(Job(source, tmp_path / "out.csv", "review"), target, SILENT)
     assert read(tmp_path / "out.csv")[0]["prediction"] == "positive"
-    with pytest.raises(UsageError, match="'prediction', 'confidence'.*rename"):
+    with pytest.raises(UsageError, match=r"'prediction', 'confidence'.*rename"):
         score_file(Job(tmp_path / "out.csv", tmp_path / "again.csv", "review"), target, SILENT)
     write(tmp_path / "in.jsonl", [{"text": "good"}, {"text": "good", "confidence": 1}])
     with pytest.raises(UsageError, match="'confidence'"):
@@ -182,11 +182,11 @@ def test_columns_are_named_or_refused(tmp_path: Path, target: Target) -> None:
         ("in.txt", "out.csv", "xlsx", "no format 'xlsx'"),
         ("in.csv", "out.txt", "", r"let the result end in \.csv"),
         ("in.csv", "in.csv", "", "name another file with --out"),
-        ("in.csv", ".csv", "", "name another file with --out"),
+        ("in.csv", "directory.csv", "", "name another file with --out"),
     ],
 )
 def test_files_that_cannot_be_used(tmp_path: Path, source: str, out: str, named: str, words: str) -> None:
-    (tmp_path / ".csv").mkdir()
+    (tmp_path / "directory.csv").mkdir()
     (tmp_path / source).write_text("text\n")
     with pytest.raises(UsageError, match=words):
         score_file(Job(tmp_path / source, tmp_path / out, source_format=named), Target("http://127.0.0.1:1"), SILENT)

@@ -17,6 +17,7 @@ from seatrial.domain.tables import Column, Columns, Kind, Row
 __all__ = ["DelimitedSink", "DelimitedSource", "JsonLinesSink", "JsonLinesSource", "as_cell", "as_json"]
 
 _KINDS = {str: Kind.TEXT, int: Kind.INTEGER, float: Kind.NUMBER, bool: Kind.BOOLEAN}
+_FIELDS = f"fields with quotes or delimiters stand in double quotes, with at most {csv.field_size_limit():,} characters"
 _INT64 = range(-(2**63), 2**63)
 
 
@@ -88,7 +89,7 @@ class DelimitedSource:
             except StopIteration:
                 return
             except csv.Error as error:
-                fields, fault = [], f"{error}: a field with quotes or delimiters stands in double quotes"
+                fields, fault = [], f"{error} ({_FIELDS})"
             if not fields and not fault:
                 continue
             fault = self._lines.take_fault() or fault

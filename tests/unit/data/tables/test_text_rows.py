@@ -47,7 +47,8 @@ class TestDelimitedSource:
         assert [row.fault for row in rows] == [
             "",
             "line 3 is not UTF-8 at its byte 2",
-            "',' expected after '\"': a field with quotes or delimiters stands in double quotes",
+            "',' expected after '\"' (fields with quotes or delimiters stand in double quotes, "
+            "with at most 131,072 characters)",
             "it has 1 fields, the header has 2",
             "it has 3 fields, the header has 2",
             "",
