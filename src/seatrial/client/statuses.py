@@ -18,6 +18,7 @@ from seatrial.domain.errors import (
     ModelNotServedError,
     OverloadedError,
     PayloadTooLargeError,
+    RequestError,
     SeatrialError,
     SlowRequestError,
     UnreachableError,
@@ -27,6 +28,7 @@ from seatrial.domain.errors import (
 __all__ = ["failure_of"]
 
 _KINDS: dict[int, type[SeatrialError]] = {
+    400: InvalidRequestError,
     404: ModelNotServedError,
     408: SlowRequestError,
     413: PayloadTooLargeError,
@@ -58,7 +60,7 @@ def failure_of(reply: Reply) -> Failure:
         return Failure(UnreachableError(words), Repeat.WHERE_HARMLESS)
     if reply.status in _KINDS:
         return Failure(_KINDS[reply.status](words))
-    return Failure(InvalidRequestError(words) if 400 <= reply.status < 500 else UnreadableAnswerError(words))
+    return Failure(RequestError(words) if 400 <= reply.status < 500 else UnreadableAnswerError(words))
 
 
 def _words(reply: Reply) -> str:

@@ -19,6 +19,8 @@ from seatrial.data.tables.text_rows import (
 from seatrial.domain.errors import SourceError
 from seatrial.domain.tables import Column, Kind, Row
 
+FIELDS = "fields with quotes or delimiters stand in double quotes, with at most 131,072 characters"
+
 
 def written(tmp_path: Path, content: bytes) -> Path:
     path = tmp_path / "rows"
@@ -47,8 +49,7 @@ class TestDelimitedSource:
         assert [row.fault for row in rows] == [
             "",
             "line 3 is not UTF-8 at its byte 2",
-            "',' expected after '\"' (fields with quotes or delimiters stand in double quotes, "
-            "with at most 131,072 characters)",
+            f"',' expected after '\"' ({FIELDS})",
             "it has 1 fields, the header has 2",
             "it has 3 fields, the header has 2",
             "",
