@@ -64,14 +64,20 @@ class Address:
         """Arguments that httpx's two clients share.
 
         Redirects are not followed: they could carry texts and key to another place. Proxies of the environment are not
-        asked for addresses of this machine.
+        asked for addresses of this machine, and answers from it are not packed for the way.
         """
+        here = self.socket_path is not None or urlsplit(self.url).hostname in _LOOPBACK
         key = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         return {
             "base_url": "http://localhost" if self.socket_path else self.url,
-            "headers": {"user-agent": f"seatrial/{__version__}", "accept": "application/json", **key},
+            "headers": {
+                "user-agent": f"seatrial/{__version__}",
+                "accept": "application/json",
+                "accept-encoding": "identity" if here else "gzip",
+                **key,
+            },
             "verify": self.verify,
-            "trust_env": urlsplit(self.url).hostname not in _LOOPBACK,
+            "trust_env": not here,
             "limits": httpx.Limits(max_connections=None, max_keepalive_connections=64),
         }
 

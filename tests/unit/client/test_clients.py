@@ -13,6 +13,7 @@ import pytest
 
 import seatrial
 from seatrial.client import AsyncClient, Client, Patience
+from seatrial.client.connection import Address
 from seatrial.domain.errors import (
     AnswerLostError,
     DeadlineExceededError,
@@ -101,6 +102,21 @@ def test_what_is_sent(call: Caller) -> None:
 def test_without_a_key_none_is_sent(call: Caller) -> None:
     call("predict", "+")
     assert "authorization" not in call.sent[0].headers
+
+
+@pytest.mark.parametrize(
+    ("url", "coding"),
+    [("http://127.0.0.1:1", "identity"), ("unix:/x", "identity"), ("https://models.example", "gzip")],
+)
+def test_answers_are_packed_for_a_long_way_only(call: Caller, url: str, coding: str) -> None:
+    call("predict", "+", url=url)
+    assert call.sent[0].headers["accept-encoding"] == coding
+
+
+def test_proxies_are_not_asked_for_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    assert Address("http://localhost:8080").client_arguments()["trust_env"] is False
+    assert Address("http://models.example").client_arguments()["trust_env"] is True
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,7 +27,7 @@ from seatrial.domain.errors import (
     UsageError,
 )
 from seatrial.domain.evidence import Verdict
-from seatrial.domain.progress import SILENT
+from seatrial.domain.progress import SILENT, Progress, Step
 from seatrial.flows import predict
 from seatrial.flows.predict import Job, Scored, Target, own_server, score_file
 from seatrial.wiring.workshop import Workshop
@@ -227,6 +229,33 @@ def test_labels_that_change_on_the_way_end_it(tmp_path: Path, monkeypatch: pytes
     with pytest.raises(UnreadableAnswerError, match="labels changed on the way"):
         score_file(job, Target("http://model.example"), SILENT)
     assert not job.out.exists()
+
+
+class Watched(Progress):
+    """Adds up what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[str, int | None]] = []
+        self.done = 0
+        self.notes: list[str] = []
+
+    @contextlib.contextmanager
+    def step(self, title: str, total: int | None = None) -> Iterator[Step]:
+        self.steps.append((title, total))
+        yield self
+
+    def advance(self, amount: int = 1, note: str = "") -> None:
+        self.done += amount
+        self.notes.append(note)
+
+
+@pytest.mark.parametrize("source", ["csv", "parquet"])
+def test_progress_is_told_in_percent_with_speed_and_time_left(tmp_path: Path, target: Target, source: str) -> None:
+    watched = Watched()
+    score_file(Job(write(tmp_path / f"in.{source}"), tmp_path / "out.csv"), target, watched)
+    assert (watched.steps, watched.done) == ([(f"score in.{source}", 100)], 100)
+    assert re.fullmatch(r"%, 32 rows, [\d,]+ rows/s, \d+:\d\d left", watched.notes[0])
+    assert watched.notes[-1] == "%, 300 rows"
 
 
 def test_a_server_of_its_own_serves_what_may_be_served(workshop: Workshop) -> None:
