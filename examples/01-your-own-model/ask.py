@@ -2,15 +2,13 @@
 
 import json
 import sys
-import urllib.request
 from pathlib import Path
 
+import seatrial
+
 served, texts = json.loads(Path(sys.argv[1]).read_text("utf-8")), sys.argv[2:]
-request = urllib.request.Request(
-    f"{served['public']}/predict", json.dumps({"texts": texts}).encode(), {"Content-Type": "application/json"}
-)
-with urllib.request.urlopen(request) as response:
-    answer = json.load(response)
-print(f"{answer['model']}@{answer['version']} answers in {answer['latency_ms']:.1f} ms:")
-for text, label, probabilities in zip(texts, answer["predictions"], answer["probabilities"], strict=True):
-    print(f"{label:>10} {max(probabilities):.3f}  {text}")
+with seatrial.Client(served["public"]) as client:
+    answer = client.predict(texts)
+print(f"{answer.model}@{answer.version} answers in {answer.latency_ms:.1f} ms:")
+for text, prediction in zip(texts, answer, strict=True):
+    print(f"{prediction.label:>10} {prediction.confidence:.3f}  {text}")

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Project", "__version__"]
+__all__ = ["AsyncClient", "Client", "Project", "__version__"]
 
 if TYPE_CHECKING:
+    from seatrial.client import AsyncClient, Client
     from seatrial.flows.project import Project
 
 
@@ -20,4 +21,8 @@ def __getattr__(name: str) -> Any:
         from seatrial.flows.project import Project
 
         return Project
+    if name in ("AsyncClient", "Client"):
+        from seatrial import client
+
+        return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -35,6 +35,11 @@ def test_the_package_itself_loads_nothing_heavy_and_at_once() -> None:
     assert time.perf_counter() - start < 3  # some 0.1 s, most of it Python's own
 
 
+def test_a_client_loads_nothing_of_the_server() -> None:
+    server = ("numpy", "onnxruntime", "pydantic", "seatrial.bundle", "seatrial.config", "seatrial.flows", "typer")
+    assert loaded_by("import seatrial; seatrial.Client; seatrial.AsyncClient", (*HEAVY, *server)) == []
+
+
 def test_help_loads_nothing_heavy() -> None:
     script = """
     import sys
@@ -48,7 +53,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert loaded_by(script, HEAVY) == []
 
 
-@pytest.mark.parametrize("package", ["domain", "config", "bundle", "text", "serving"])
+@pytest.mark.parametrize("package", ["domain", "config", "bundle", "text", "client", "serving"])
 def test_the_data_plane_needs_no_library_of_another_step(package: str) -> None:
     script = f"""
     import importlib, pkgutil

@@ -9,7 +9,12 @@ Does not belong: making the files (conversion, training), running them (engines)
 Called by: data, training, registry, conversion, engines, serving, wiring, flows.
 """
 
-from seatrial.bundle.atomic import storage_errors, write_directory_atomically, write_text_atomically
+from seatrial.bundle.atomic import (
+    file_written_atomically,
+    storage_errors,
+    write_directory_atomically,
+    write_text_atomically,
+)
 from seatrial.bundle.index import BundleIndex
 from seatrial.bundle.manifest import (
     MANIFEST_FILE,
@@ -31,6 +36,7 @@ __all__ = [
     "Manifest",
     "file_entries",
     "file_sha256",
+    "file_written_atomically",
     "files_sha256",
     "storage_errors",
     "write_bundle",

@@ -12,10 +12,11 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from seatrial.domain.errors import StorageFullError
 
-__all__ = ["storage_errors", "write_directory_atomically", "write_text_atomically"]
+__all__ = ["file_written_atomically", "storage_errors", "write_directory_atomically", "write_text_atomically"]
 
 # From linux/fcntl.h and linux/fs.h.
 _AT_FDCWD = -100
@@ -39,13 +40,24 @@ def write_text_atomically(path: Path, text: str) -> None:
     Raises:
         StorageFullError: no room; the old text stays.
     """
+    with file_written_atomically(path) as file:
+        file.write(text.encode())
+
+
+@contextlib.contextmanager
+def file_written_atomically(path: Path) -> Iterator[BinaryIO]:
+    """A file to write into: it stands at `path` when the block ends well, and is gone when it does not.
+
+    Raises:
+        StorageFullError: no room; what was at `path` stays.
+    """
     with storage_errors(f"write {path}"):
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
         partial = Path(name)
         try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
+            with os.fdopen(descriptor, "wb") as file:
+                yield file
                 file.flush()
                 os.fsync(file.fileno())
             partial.chmod(0o644)

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 import errno
 
-from seatrial.domain.errors import DependencyError, SeatrialError, StorageFullError, UnreachableError, UsageError
+from seatrial.domain.errors import (
+    DeadlineExceededError,
+    DependencyError,
+    InferenceError,
+    OverloadedError,
+    SeatrialError,
+    StorageFullError,
+    UnreachableError,
+    UsageError,
+)
 from seatrial.flows.extras import missing_extra
 
 __all__ = ["DONE", "FAULT", "FINDING_SAYS_NO", "TERMINATED", "UNREACHABLE", "USAGE", "code_of", "explained"]
@@ -20,6 +29,8 @@ UNREACHABLE = 3
 FAULT = 70
 TERMINATED = 143
 
+_OUTSIDE = (DependencyError, OverloadedError, DeadlineExceededError, InferenceError)
+
 
 def code_of(error: SeatrialError) -> int:
     """The exit code of an error.
@@ -29,7 +40,7 @@ def code_of(error: SeatrialError) -> int:
         >>> code_of(UsageError("no")), code_of(UnreachableError("gone"))
         (2, 3)
     """
-    return UNREACHABLE if isinstance(error, DependencyError) else USAGE
+    return UNREACHABLE if isinstance(error, _OUTSIDE) else USAGE
 
 
 def explained(error: Exception) -> SeatrialError | None:

@@ -21,7 +21,7 @@ __all__ = ["CONFIG_FILE", "load_settings"]
 CONFIG_FILE = "seatrial.toml"
 _ENV_PREFIX = "SEATRIAL_"
 # Variables with the prefix that are no settings: the home of the state, and the switch of the test suite.
-_ENV_OTHERS = frozenset({"SEATRIAL_HOME", "SEATRIAL_REQUIRE_ALL"})
+_ENV_OTHERS = frozenset({"SEATRIAL_API_KEY", "SEATRIAL_HOME", "SEATRIAL_REQUIRE_ALL"})
 
 
 @dataclass(frozen=True, slots=True)

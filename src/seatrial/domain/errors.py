@@ -9,6 +9,8 @@
     ├── DependencyError            something outside Seatrial is needed and is not there
     │   ├── MissingExtraError          a Python package of an optional extra is not installed
     │   ├── UnreachableError           a server or index does not answer
+    │   ├── AnswerLostError            a connection ended between question and answer
+    │   ├── UnreadableAnswerError      what answered is not what should answer there
     │   └── StorageFullError           the disk (or a quota) has no room; nothing half-written is left behind
     ├── DataError                  rows that cannot be trained on or scored
     │   ├── SourceError                a data source is missing, unreadable or not what its digest says
@@ -31,7 +33,7 @@
     ├── LedgerError                the record of findings and decisions
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
     │   └── LedgerConflictError        a write that contradicts what the store already holds
-    └── RequestError               a request to the data plane that gets no prediction
+    └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
         │   ├── MediaTypeError             the body is declared as something other than JSON, plain or compressed
         │   ├── SlowRequestError           the headers or the body did not arrive in time
@@ -56,6 +58,7 @@ it is a Finding.
 from __future__ import annotations
 
 __all__ = [
+    "AnswerLostError",
     "BundleAlteredError",
     "BundleError",
     "BundleManifestError",
@@ -98,6 +101,7 @@ __all__ = [
     "UnknownSettingError",
     "UnknownVersionError",
     "UnreachableError",
+    "UnreadableAnswerError",
     "UnsupportedModelError",
     "UsageError",
     "VersionInUseError",
@@ -135,6 +139,14 @@ class MissingExtraError(DependencyError):
 
 class UnreachableError(DependencyError):
     """A server or index does not answer."""
+
+
+class AnswerLostError(DependencyError):
+    """A connection ended between question and answer: whether the work was done is not known."""
+
+
+class UnreadableAnswerError(DependencyError):
+    """What answered is not what should answer there."""
 
 
 class StorageFullError(DependencyError):
@@ -226,7 +238,7 @@ class LedgerConflictError(LedgerError):
 
 
 class RequestError(SeatrialError):
-    """A request to the data plane that gets no prediction."""
+    """A request that gets no prediction: raised in the data plane, and again in the client that asked."""
 
 
 class InvalidRequestError(RequestError):

@@ -121,6 +121,7 @@ class PredictEndpoint:
         response = PredictResponse(
             predictions=[score.label for score in answer.scores],
             probabilities=[score.probabilities for score in answer.scores],
+            labels=list(variant.labels),
             latency_ms=round((time.monotonic() - exchange.received_s) * 1000, 3),
             model=variant.model,
             version=variant.version,

@@ -44,6 +44,9 @@ class PredictResponse(msgspec.Struct, frozen=True):
         list[list[float]],
         Meta(description="Softmax over the labels, in the model's order.", examples=[[[0.02, 0.98], [0.91, 0.09]]]),
     ]
+    labels: Annotated[
+        list[str], Meta(description="What the columns of probabilities mean.", examples=[["negative", "positive"]])
+    ]
     latency_ms: Annotated[float, Meta(description="From request received to answer formed.", examples=[9.7])]
     model: Annotated[str, Meta(description="The model that answered.", examples=["bert-sentiment"])]
     version: Annotated[str, Meta(description="Its version.", examples=["7"])]

@@ -4,8 +4,17 @@ import errno
 
 import pytest
 
-from seatrial.cli.exit_codes import explained
-from seatrial.domain.errors import MissingExtraError, SeatrialError, StorageFullError, UnreachableError, UsageError
+from seatrial.cli.exit_codes import UNREACHABLE, USAGE, code_of, explained
+from seatrial.domain.errors import (
+    AnswerLostError,
+    InvalidRequestError,
+    MissingExtraError,
+    OverloadedError,
+    SeatrialError,
+    StorageFullError,
+    UnreachableError,
+    UsageError,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +38,15 @@ def test_what_can_be_explained(error: Exception, kind: type[SeatrialError]) -> N
 )
 def test_what_nobody_foresaw(error: Exception) -> None:
     assert explained(error) is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (AnswerLostError("no"), UNREACHABLE),
+        (OverloadedError("no", 1.0), UNREACHABLE),
+        (InvalidRequestError("no"), USAGE),
+    ],
+)
+def test_a_server_that_has_no_time_is_something_outside(error: SeatrialError, code: int) -> None:
+    assert code_of(error) == code

@@ -149,7 +149,14 @@ def test_overrides_that_name_no_setting(tmp_path: Path, name: str, value: object
 
 
 def test_other_variables_of_ours_are_no_settings(tmp_path: Path) -> None:
-    load(tmp_path, SEATRIAL_HOME="x", SEATRIAL_REQUIRE_ALL="1", SEATRIALS="1", seatrial_serving__port="x")
+    load(
+        tmp_path,
+        SEATRIAL_HOME="x",
+        SEATRIAL_REQUIRE_ALL="1",
+        SEATRIAL_API_KEY="k",
+        SEATRIALS="1",
+        seatrial_serving__port="x",
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import Literal, TypeAlias
 from seatrial.data.columnar import parquet_library
 from seatrial.domain.errors import SourceError, UnknownColumnError, UsageError
 
-__all__ = ["Record", "TableFormat", "format_of", "read_records"]
+__all__ = ["Record", "TableFormat", "decompressed", "format_of", "next_line", "read_records"]
 
 TableFormat: TypeAlias = Literal["csv", "tsv", "jsonl", "parquet"]
 Record: TypeAlias = tuple[str, list[object]]
@@ -33,8 +33,11 @@ _GZIP_MAGIC = b"\x1f\x8b"
 _LONGEST_LINE_BYTES = 64 * 2**20
 
 
-def format_of(name: str) -> TableFormat:
+def format_of(name: str, remedy: str = "set data.format to csv, tsv, jsonl or parquet") -> TableFormat:
     """The format a file's name promises, `.gz` aside.
+
+    Args:
+        remedy: what to do where it promises none.
 
     Raises:
         UsageError: its ending is none of those known.
@@ -45,9 +48,7 @@ def format_of(name: str) -> TableFormat:
     """
     ending = Path(name.removesuffix(".gz")).suffix.lower()
     if ending not in _ENDINGS:
-        raise UsageError(
-            f"The ending of {name!r} does not say its format: set data.format to csv, tsv, jsonl or parquet."
-        )
+        raise UsageError(f"The ending of {name!r} does not say its format: {remedy}.")
     return _ENDINGS[ending]
 
 
@@ -76,15 +77,19 @@ def read_records(path: Path, table_format: TableFormat, columns: Sequence[str]) 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[io.BufferedIOBase]:
     with path.open("rb") as raw:
-        compressed = raw.peek(2)[:2] == _GZIP_MAGIC
-        yield gzip.GzipFile(fileobj=raw) if compressed else raw
+        yield decompressed(raw)
+
+
+def decompressed(raw: io.BufferedReader) -> io.BufferedIOBase:
+    """The bytes of a file, whether it is compressed with gzip or not."""
+    return gzip.GzipFile(fileobj=raw) if raw.peek(2)[:2] == _GZIP_MAGIC else raw
 
 
 def _lines(stream: io.BufferedIOBase, path: Path) -> Iterator[str]:
     """The lines with their ends, decoded one by one so that a fault can be named by line and byte."""
     offset_bytes = 0
     number = 0
-    while line := _next_line(stream, path, number + 1):
+    while line := next_line(stream, path, number + 1):
         number += 1
         try:
             text = line.decode("utf-8")
@@ -97,7 +102,15 @@ def _lines(stream: io.BufferedIOBase, path: Path) -> Iterator[str]:
         yield text.removeprefix("\ufeff") if number == 1 else text
 
 
-def _next_line(stream: io.BufferedIOBase, path: Path, number: int) -> bytes:
+def next_line(stream: io.BufferedIOBase, path: Path, number: int) -> bytes:
+    """One line with its end; empty after the last.
+
+    Args:
+        number: of the line, for messages.
+
+    Raises:
+        SourceError: the compressed file is damaged, or the line has no end within reason.
+    """
     try:
         line = stream.readline(_LONGEST_LINE_BYTES + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
