@@ -11,14 +11,8 @@ import uvloop
 from seatrial.loadgen.plan import Load
 from seatrial.loadgen.running import run_load
 
-
-def main() -> None:
-    """Runs the load."""
+if __name__ == "__main__":
     load = msgspec.json.decode(sys.stdin.buffer.read(), type=Load)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         result = runner.run(run_load(load))
     sys.stdout.buffer.write(msgspec.json.encode(result.to_json()))
-
-
-if __name__ == "__main__":
-    main()

@@ -38,7 +38,7 @@ class Call:
 class _Answer(msgspec.Struct):
     predictions: list[str]
     probabilities: list[list[float]]
-    version: str
+    version: str = ""
 
 
 _decode = msgspec.json.Decoder(_Answer).decode
