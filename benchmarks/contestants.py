@@ -106,7 +106,7 @@ def serving(contestant: Contestant) -> Iterator[Target]:
         env={**os.environ, **contestant.environment},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
-        stderr=None if os.environ.get("SEATRIAL_BENCH_VERBOSE") else subprocess.DEVNULL,
+        stderr=None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL,
         start_new_session=True,  # some start children of their own, which must end with them
     )
     try:

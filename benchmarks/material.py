@@ -91,7 +91,7 @@ def _held_out(project: Path) -> tuple[str, ...]:
 
 def quiet(command: list[str]) -> None:
     """Runs a command whose many words nobody needs unless it fails."""
-    run([*command], stderr=None if os.environ.get("SEATRIAL_BENCH_VERBOSE") else subprocess.DEVNULL)
+    run([*command], stderr=None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL)
 
 
 def expected_answers(bundle: Bundle, texts: tuple[str, ...]) -> Expected:

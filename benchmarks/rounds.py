@@ -116,7 +116,7 @@ class _Rounds:
             say(f"round {number + 1}: {artifact} in process")
             bundle = self._material.artifacts[artifact]
             material = self._material
-            figures = in_process.measured(bundle, material.source, material.texts, self._plan.window_s / 2)
+            figures = in_process.measured(bundle, material.source, material.texts, max(2.0, self._plan.window_s / 2))
             self._measured.engine[name].append(figures)
         say(f"round {number + 1}: CPU outside engine and tokenizer")
         self._measured.outside_us.append(self._outside_us())

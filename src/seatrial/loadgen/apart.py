@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import msgspec
 
@@ -29,6 +30,11 @@ class LoadProcess:
     def __init__(self, load: Load) -> None:
         self._load = load
         self._process: subprocess.Popen[bytes]
+        self._printed: IO[bytes]
+
+    def is_alive(self) -> bool:
+        """Whether the load is still under way."""
+        return self._process.poll() is None
 
     def result(self) -> LoadResult:
         """Waits for the end of the load.
@@ -36,27 +42,27 @@ class LoadProcess:
         Raises:
             UnreachableError: the process ended without a result.
         """
-        printed, _ = self._process.communicate()
-        if self._process.returncode:
-            raise UnreachableError(
-                f"The load process ended with code {self._process.returncode}: its words above say why."
-            )
-        return LoadResult.from_json(printed)
+        code = self._process.wait()
+        if code:
+            raise UnreachableError(f"The load process ended with code {code}: its words above say why.")
+        self._printed.seek(0)
+        return LoadResult.from_json(self._printed.read())
 
     def __enter__(self) -> Self:
         # -P: no module of the working directory may stand in the place of an installed one.
         command = [sys.executable, "-P", "-m", "seatrial.loadgen"]
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603  our own command line
+        # A file takes any result at once; a pipe would hold the process until somebody reads.
+        self._printed = tempfile.TemporaryFile()
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self._printed)  # noqa: S603  our own command line
         assert self._process.stdin is not None
         self._process.stdin.write(msgspec.json.encode(self._load))
         self._process.stdin.close()
-        self._process.stdin = None  # else communicate() would flush it again
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._process:
+        with self._printed, self._process:
             if self._process.poll() is None:
                 self._process.kill()
 

@@ -107,6 +107,7 @@ class LoadResult:
         wrong: answers that a correct server would not have given, of all.
         wrong_examples: why, the first few.
         unanswered_sent_s: when each request was sent that got no answer though it was sent, the first ten thousand.
+        last_sent_s: when the last request was sent; 0 where none was.
         lateness: how long after they were due requests of the window were sent: the client's own part of the latency.
         client_cpu_ratio: CPU seconds of the client a second of the window; 1 is a core.
         server_cpu_s: of the server's process tree in the window.
@@ -118,6 +119,7 @@ class LoadResult:
     wrong: int
     wrong_examples: tuple[str, ...]
     unanswered_sent_s: tuple[float, ...]
+    last_sent_s: float
     lateness: Latencies
     client_cpu_ratio: float
     server_cpu_s: float | None
@@ -178,6 +180,7 @@ def summarise(observations: Sequence[Observation], start_s: float, stop_s: float
         wrong=len(faults),
         wrong_examples=tuple(faults[:_MOST_EXAMPLES]),
         unanswered_sent_s=tuple(o.sent_s for o in observations if o.ended in _UNANSWERED)[:_MOST_UNANSWERED],
+        last_sent_s=max((observation.sent_s for observation in observations), default=0.0),
         lateness=Latencies.of(observation.sent_s - observation.due_s for observation in inside),
         client_cpu_ratio=spent.client_s / window_s,
         server_cpu_s=spent.server_s,

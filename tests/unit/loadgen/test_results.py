@@ -40,7 +40,8 @@ def test_what_is_wrong_or_unanswered_is_named() -> None:
     observations = [seen(5, fault="first"), seen(12, fault="second"), seen(13, 2, "reset"), seen(14, ended="refused")]
     result = summarise(observations, 10, 20, Spent(0, None))
     assert (result.wrong, result.wrong_examples) == (2, ("first", "second"))
-    assert result.unanswered_sent_s == (11,), "a refused one was never sent"
+    assert list(result.unanswered_sent_s) == [11], "a refused one was never sent"
+    assert result.last_sent_s == pytest.approx(13.9)
 
 
 def test_nothing_is_no_rate_and_no_latency() -> None:
