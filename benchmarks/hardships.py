@@ -246,7 +246,7 @@ def killed(subject: Subject, sizes: Sizes) -> list[Check]:
     """Kill -9 under load: clients see that the connection ended, and a new process answers soon."""
     mix = Mix(subject.texts, sizes.sizes, expected=subject.expected, tolerance=subject.tolerance)
     with Plane(subject.project, subject.ref(subject.versions[0])) as plane:
-        load = Load(plane.target, mix, closed=Closed(sizes.clients), bounds=Bounds(0.0, 2 * sizes.before_signal_s + 4))
+        load = Load(plane.target, mix, closed=Closed(sizes.clients), bounds=Bounds(0.0, 2 * sizes.before_signal_s + 3))
         with LoadProcess(load) as running:
             _await_load(plane, sizes)
             plane.end(signal.SIGKILL)

@@ -1,7 +1,7 @@
 """Servers side by side, and what ours reaches: one sitting, rounds in turn, medians.
 
     python -m benchmarks.serving             three rounds of all servers and the sweeps, about half an hour
-    python -m benchmarks.serving --quick     one short round in this environment, two minutes, rough figures
+    python -m benchmarks.serving --quick     one short round, two minutes, rough figures
 
 Run it on an idle machine. docs/benchmarks.md says what is compared with what, and how it is measured.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.contestants import OURS, OURS_INT8
@@ -22,7 +23,7 @@ from benchmarks.table import goal_table, table
 from seatrial.loadgen.results import LoadResult
 
 ROOT = Path(__file__).parent.parent
-_QUICK = Plan(rounds=1, window_s=2.0, warm_up_s=0.5, sweep=False, own_environments=False)
+_THOROUGH, _QUICK = Plan(), Plan(rounds=1, window_s=2.0, warm_up_s=0.5, sweep=False)
 
 
 def main() -> None:
@@ -50,7 +51,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """The plan that the options ask for."""
-    return _QUICK if arguments.quick else Plan(own_environments=not arguments.here)
+    return replace(_QUICK if arguments.quick else _THOROUGH, own_environments=not arguments.here)
 
 
 def report(project: Path, plan: Plan, pictures: Path | None) -> list[str]:

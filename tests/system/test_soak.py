@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 VERSIONS = {"1": 1.0, "2": -1.0, "3": 0.5}
 """Each version answers differently: the second calls good what is bad, the third is half as sure."""
 SIZES = Sizes(
-    requests=10_000, clients=8, capacity_s=1.0, overload_s=2.0, overload_texts=16, most_per_s=1500, before_signal_s=0.5
+    requests=10_000, clients=8, capacity_s=0.5, overload_s=1.5, overload_texts=16, most_per_s=1500, before_signal_s=0.3
 )
 
 
