@@ -9,7 +9,7 @@ TORCH_INDEX_URL ?=
 PIP_INSTALL = $(BIN)/pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt
 SOURCES = pyproject.toml constraints.txt
 
-.PHONY: demo test check format bench test-servers docs clean
+.PHONY: demo test check format bench soak test-servers docs clean
 
 demo: $(VENV)/.installed-all ## set up, then the main job; ARGS=--exit ends after the summary
 	$(BIN)/seatrial demo $(ARGS)
@@ -29,6 +29,9 @@ format: $(VENV)/.installed-dev ## put the code into its form
 
 bench: $(VENV)/.installed-dev ## measure, print the figures, write benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+soak: $(VENV)/.installed-dev ## full sizes of what the tests run reduced; needs the project of an earlier make demo
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 docs: $(VENV)/.installed-dev ## build the documentation, any broken link is an error
 	$(BIN)/mkdocs build --strict
