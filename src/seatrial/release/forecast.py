@@ -26,7 +26,7 @@ from seatrial.stats.planning import (
 __all__ = ["Forecast", "StepForecast", "forecast"]
 
 _ERROR_RISES = (1.25, 1.5, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0)
-_RUNGS = (1, 2, 3, 4, 5, 7, 10, 15)
+_SLOWDOWNS = tuple(LATENCY_RUNG_RATIO**rungs for rungs in (1, 2, 3, 4, 5, 7, 10, 15))
 _LABEL_SHIFTS = (0.02, 0.05, 0.1, 0.2, 0.3)
 _HOUR_S = 3600.0
 _RUNS = 300
@@ -143,20 +143,13 @@ def _step(plan: ReleasePlan, traffic: Traffic, place: int, error_rise: float) ->
         exposed_units=math.ceil(step.budget_requests * step.share_ratio / traffic.requests_per_unit),
         power=power,
         requests_for_power=needed,
-        error_rise=_smallest(plan, place, "errors", _ERROR_RISES, lambda rise: _found_errors(plan, traffic, place, rise)),
-        slowdown=_smallest(
-            plan, place, "latency", [LATENCY_RUNG_RATIO**rungs for rungs in _RUNGS],
-            lambda ratio: _found_slowdown(plan, traffic, place, ratio),
-        ),
-        label_shift=_smallest(
-            plan, place, "classes", _LABEL_SHIFTS, lambda shift: _found_shift(plan, traffic, place, shift)
-        ),
-    )  # fmt: skip
+        error_rise=_smallest(plan, "errors", _ERROR_RISES, lambda size: _found_errors(plan, traffic, place, size)),
+        slowdown=_smallest(plan, "latency", _SLOWDOWNS, lambda size: _found_slowdown(plan, traffic, place, size)),
+        label_shift=_smallest(plan, "classes", _LABEL_SHIFTS, lambda size: _found_shift(plan, traffic, place, size)),
+    )
 
 
-def _smallest(
-    plan: ReleasePlan, place: int, guard: str, sizes: list[float] | tuple[float, ...], power: Callable[[float], float]
-) -> float | None:
+def _smallest(plan: ReleasePlan, guard: str, sizes: tuple[float, ...], power: Callable[[float], float]) -> float | None:
     """The smallest size that the step finds with the wanted power; None without such a guard."""
     if guard not in guard_weights(plan):
         return None

@@ -184,7 +184,7 @@ class StickyUsers:
         slower = np.where(challenger, scenario.slowdown * tail, 1.0)
         latencies_s = self._latencies.draw(rng, requests) * self._delays[users] * slower
         shifted = rng.random(requests) < scenario.label_shift * challenger
-        classes = np.where(shifted, 0, rng.choice(len(self._labels), requests, p=scenario_shares(scenario)))
+        classes = np.where(shifted, 0, rng.choice(len(self._labels), requests, p=_shares(scenario)))
         self._served_of_step += requests
         if self._baking:
             bake = self._bake
@@ -253,7 +253,7 @@ class _Latencies:
         return drawn
 
 
-def scenario_shares(scenario: Scenario) -> FloatArray:
+def _shares(scenario: Scenario) -> FloatArray:
     """(classes,) the champion's share of each class."""
     return np.array([share for _, share in scenario.traffic.class_shares])
 
