@@ -63,7 +63,7 @@ def rehearse(
         return
     document = rehearsed.document
     say(
-        f"{document['runs']} runs in {document['seconds']:.1f} s: {document['rolled_back']} rolled back, "
+        f"{len(document['runs'])} runs in {document['seconds']:.1f} s: {document['rolled_back']} rolled back, "
         f"{document['promoted']} promoted, {document['held']} held."
     )
     print_table(

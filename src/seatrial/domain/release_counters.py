@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 __all__ = ["Arm", "ArmCounters", "FrozenBaseline", "ReleaseCounters", "ReleaseTally", "Served", "StepCounters"]
@@ -82,9 +82,20 @@ class ArmCounters:
     slow: tuple[int, ...] = ()
     classes: tuple[int, ...] = ()
 
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {
+            "requests": self.requests,
+            "failed_requests": self.failed_requests,
+            "units": self.units,
+            "errors": self.errors,
+            "slow": list(self.slow),
+            "classes": list(self.classes),
+        }
+
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> ArmCounters:
-        """What `dataclasses.asdict` of it became in JSON."""
+        """What `to_json` wrote."""
         values = {one.name: document[one.name] for one in fields(cls)}
         return cls(**{**values, "slow": tuple(values["slow"]), "classes": tuple(values["classes"])})
 
@@ -108,6 +119,15 @@ class StepCounters:
         """Requests of both arms."""
         return self.champion.requests + self.challenger.requests
 
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {
+            "champion": self.champion.to_json(),
+            "challenger": self.challenger.to_json(),
+            "mirrored": self.mirrored,
+            "disagreements": self.disagreements,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ReleaseCounters:
@@ -123,7 +143,7 @@ class ReleaseCounters:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return {"steps": [asdict(step) for step in self.steps], "bake": asdict(self.bake)}
+        return {"steps": [step.to_json() for step in self.steps], "bake": self.bake.to_json()}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> ReleaseCounters:

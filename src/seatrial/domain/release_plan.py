@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import itertools
 import json
@@ -165,7 +166,7 @@ class ReleasePlan:
     @property
     def sha256(self) -> str:
         """Digest of the plan: a release goes on only under the plan it was started with."""
-        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()
+        return _sha256(self)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -196,6 +197,11 @@ class ReleasePlan:
             raise ReleasePlanError(
                 f"This is no release plan ({error}): it needs what a plan writes as JSON."
             ) from error
+
+
+@functools.lru_cache(maxsize=64)
+def _sha256(plan: ReleasePlan) -> str:
+    return hashlib.sha256(json.dumps(plan.to_json(), sort_keys=True).encode()).hexdigest()
 
 
 def check_percent(percent: float) -> float:

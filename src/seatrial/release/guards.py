@@ -63,11 +63,10 @@ def harm_evidence(plan: ReleasePlan, counters: ReleaseCounters) -> Evidence:
     """
     shares = tuple(step.share_ratio for step in plan.steps[: len(counters.steps)])
     weights = guard_weights(plan)
-    by_start = [_GUARDS[name](plan, counters.steps, shares) for name in weights]
-    combined = log_weighted_mean(np.stack(by_start), tuple(weights.values()))
-    planned = len(plan.steps)
-    alone = {name: float(log_start_mean(logs, planned)) for name, logs in zip(weights, by_start, strict=True)}
-    return Evidence(float(log_start_mean(combined, planned)), alone)
+    by_start = np.stack([_GUARDS[name](plan, counters.steps, shares) for name in weights])
+    combined = log_weighted_mean(by_start, tuple(weights.values()))
+    averaged = log_start_mean(np.concatenate([by_start, combined[np.newaxis]]), len(plan.steps)).tolist()
+    return Evidence(averaged[-1], dict(zip(weights, averaged, strict=False)))
 
 
 def guard_weights(plan: ReleasePlan) -> dict[str, float]:

@@ -72,7 +72,7 @@ class Rehearsal:
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
         return {
-            "runs": len(self.runs),
+            "runs": [asdict(run) for run in self.runs],
             "rolled_back": self.count("rolled_back"),
             "promoted": self.count("promoted"),
             "held": self.count("held"),
@@ -83,7 +83,6 @@ class Rehearsal:
             "scenario": asdict(self.scenario),
             "plan": self.plan.to_json(),
             "seed": self.seed,
-            "each": [asdict(run) for run in self.runs],
         }
 
 
@@ -115,13 +114,15 @@ def rehearse(
     return Rehearsal(plan, scenario, seed, tuple(ended))
 
 
-def rehearse_once(plan: ReleasePlan, world: World, *, requests_per_s: float = 50.0) -> Run:
+def rehearse_once(
+    plan: ReleasePlan, world: World, *, requests_per_s: float = 50.0, looks_per_step: int = LOOKS_PER_STEP
+) -> Run:
     """One release, look after look, until it is over or held for too long. Whoever must approve does so at once."""
     state = ReleaseState("rehearsal", "model", 1, 2, "requester", plan.sha256)
     now_s, decision, left = 0.0, Decision(Action.HOLD, state.subject, "", ()), 0
     world.begin_step()
     while not state.phase.over and left < _PATIENCE * plan.steps[state.step].budget_requests:
-        requests = _until_next_look(plan, state, requests_per_s)
+        requests = _until_next_look(plan, state, requests_per_s, looks_per_step)
         world.serve(requests)
         now_s += requests / requests_per_s
         decision = decide(plan, state, world.counters(), now_s, [_approval(state)])
@@ -135,10 +136,10 @@ def rehearse_once(plan: ReleasePlan, world: World, *, requests_per_s: float = 50
     return _ended(plan, state, world.counters(), decision)
 
 
-def _until_next_look(plan: ReleasePlan, state: ReleaseState, requests_per_s: float) -> int:
+def _until_next_look(plan: ReleasePlan, state: ReleaseState, requests_per_s: float, looks_per_step: int) -> int:
     if state.phase is Phase.BAKING:
         return max(1, round(plan.bake_s * requests_per_s / _BAKE_LOOKS))
-    return max(1, plan.steps[state.step].budget_requests // LOOKS_PER_STEP)
+    return max(1, plan.steps[state.step].budget_requests // looks_per_step)
 
 
 def _approval(state: ReleaseState) -> Finding:
