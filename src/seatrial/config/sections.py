@@ -15,6 +15,7 @@ __all__ = [
     "EvaluationSettings",
     "ModelSettings",
     "RegistrySettings",
+    "ReleaseSettings",
     "Section",
     "ServingSettings",
     "StoreSettings",
@@ -245,6 +246,58 @@ class ServingSettings(Section):
     """What is older is deleted in any case."""
     journal_fsync: bool = True
     """Wait for the disk before feedback is acknowledged; without it the machine's end may take the last seconds."""
+
+
+class ReleaseSettings(Section):
+    """How a version replaces the one in production."""
+
+    preset: Literal["standard", "demo"] = "standard"
+    """What holds where nothing else is set: `demo` has steps of 10, 50 and 100 % of at most 2,000 requests."""
+    steps: tuple[Annotated[float, Field(ge=0, le=100)], ...] = (1.0, 5.0, 10.0, 25.0, 50.0, 100.0)
+    """Shares of the traffic in percent, rising; the last is 100."""
+    min_requests: Positive = 4_000
+    """Requests of both versions before a step may be called safe."""
+    budget_requests: Positive = 20_000
+    """Requests of both versions after which a step without alarm is passed."""
+    alpha: OpenRatio = 0.05
+    """Probability that a harmless version is rolled back: over all looks, guards and steps together."""
+    error_tolerance_ratio: Annotated[float, Field(gt=0, le=100)] = 1.0
+    """Up to so many times production's errors are no harm."""
+    latency_tolerance_rungs: Annotated[int, Field(ge=0, le=50)] = 1
+    """Slower by so many rungs of 10 % is no harm."""
+    mirror_ratio: Ratio = 0.0
+    """Share of the requests that is mirrored to the new version and compared; 0: none, and no guard on it."""
+    disagreement_limit_ratio: OpenRatio = 0.05
+    """Share of the mirrored requests that may be answered otherwise."""
+    hard_stop_error_ratio: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """Share of failed requests from which on the new version is rolled back without any statistics."""
+    hard_stop_min_requests: Positive = 100
+    """Requests of the new version before that share is looked at."""
+    on_budget: Literal["advance", "wait"] = "advance"
+    """A step whose budget is spent without alarm: `advance`, or `wait` until it is proven safe."""
+    step_timeout_s: Annotated[float, Field(ge=0)] = 0.0
+    """Time after which a step without enough traffic is overdue; 0: never."""
+    on_timeout: Literal["hold", "roll_back"] = "hold"
+    """What is done with an overdue step."""
+    approval: Literal["none", "anyone", "another"] = "none"
+    """Who must agree before a step is left: `another` than who asked for the release."""
+    bake_s: Annotated[float, Field(ge=0)] = 3600.0
+    """Time after the full rollout in which the previous version stays loaded and may return."""
+    effect_error_ratio: Annotated[float, Field(gt=1, le=1000)] = 3.0
+    """Rise of errors that the plan must find with power 0.8; a plan that does not is refused."""
+
+    @field_validator("steps", mode="before")
+    @classmethod
+    def _numbers(cls, steps: object) -> object:
+        """Variables and options are text; what is no number is left for the type to refuse."""
+        return tuple(map(_as_number, steps)) if isinstance(steps, tuple) else steps
+
+
+def _as_number(part: object) -> object:
+    try:
+        return float(part) if isinstance(part, str) else part
+    except ValueError:
+        return part
 
 
 class StoreSettings(Section):

@@ -15,6 +15,7 @@ from seatrial.config.sections import (
     EvaluationSettings,
     ModelSettings,
     RegistrySettings,
+    ReleaseSettings,
     Section,
     ServingSettings,
     StoreSettings,
@@ -40,6 +41,7 @@ class Settings(BaseModel):
     registry: RegistrySettings = RegistrySettings()
     conversion: ConversionSettings = ConversionSettings()
     serving: ServingSettings = ServingSettings()
+    release: ReleaseSettings = ReleaseSettings()
     store: StoreSettings = StoreSettings()
 
     project_dir: Path = Field(default=Path(), exclude=True)

@@ -5,6 +5,7 @@
     SeatrialError
     ├── ConfigError                what the user wrote in settings or on the command line cannot be used
     │   ├── UnknownSettingError        a key of seatrial.toml or SEATRIAL_* that does not exist
+    │   ├── ReleasePlanError           steps, shares, guards or limits that no release can have
     │   └── UsageError                 a command or call with impossible arguments
     ├── DependencyError            something outside Seatrial is needed and is not there
     │   ├── MissingExtraError          a Python package of an optional extra is not installed
@@ -87,6 +88,7 @@ __all__ = [
     "PayloadTooLargeError",
     "RateLimitedError",
     "RefusedArtifactError",
+    "ReleasePlanError",
     "RequestError",
     "SeatrialError",
     "SlowRequestError",
@@ -118,6 +120,10 @@ class ConfigError(SeatrialError):
 
 class UnknownSettingError(ConfigError):
     """A key of seatrial.toml or a SEATRIAL_* variable that does not exist."""
+
+
+class ReleasePlanError(ConfigError):
+    """Steps, shares, guards or limits that no release can have."""
 
 
 class UsageError(ConfigError):

@@ -1,21 +1,72 @@
-"""What findings lead to. A decision always carries the findings that justify it."""
+"""What findings lead to, and how a release moves. A decision always carries the findings that justify it."""
 
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Protocol
 
+from seatrial.domain.errors import ReleasePlanError
 from seatrial.domain.evidence import Finding, Verdict, worst
+from seatrial.domain.release_counters import (
+    Arm,
+    ArmCounters,
+    FrozenBaseline,
+    ReleaseCounters,
+    ReleaseTally,
+    Served,
+    StepCounters,
+)
+from seatrial.domain.release_plan import (
+    FULL_PERCENT,
+    Approval,
+    GuardPlan,
+    HardStop,
+    ReleasePlan,
+    StepPlan,
+    check_percent,
+)
+from seatrial.domain.traffic import TrafficSplit, bucket
 
-__all__ = ["Action", "Decision", "decide_first_release"]
+__all__ = [
+    "SAMPLE_RATIO_CHECK",
+    "STEP_CHECK",
+    "Action",
+    "Approval",
+    "Arm",
+    "ArmCounters",
+    "Decision",
+    "FrozenBaseline",
+    "GuardPlan",
+    "HardStop",
+    "MetricSource",
+    "Phase",
+    "ReleaseCounters",
+    "ReleasePlan",
+    "ReleaseState",
+    "ReleaseTally",
+    "Served",
+    "StepCounters",
+    "StepPlan",
+    "TrafficRouter",
+    "TrafficSplit",
+    "bucket",
+    "check_percent",
+    "decide_first_release",
+]
+
+SAMPLE_RATIO_CHECK = "release.sample_ratio"
+STEP_CHECK = "release.step"
 
 
 class Action(enum.StrEnum):
     """What is done with a version."""
 
-    PROMOTE = "promote"
+    ADVANCE = "advance"
     HOLD = "hold"
+    PROMOTE = "promote"
+    ROLL_BACK = "roll_back"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +77,147 @@ class Decision:
     subject: str
     reason: str
     findings: tuple[Finding, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {
+            "action": self.action.value,
+            "subject": self.subject,
+            "reason": self.reason,
+            "findings": [finding.to_json() for finding in self.findings],
+        }
+
+
+class Phase(enum.StrEnum):
+    """Where a release stands."""
+
+    RUNNING = "running"
+    PAUSED = "paused"
+    BAKING = "baking"
+    DONE = "done"
+    ROLLED_BACK = "rolled_back"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self in (Phase.DONE, Phase.ROLLED_BACK)
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseState:
+    """Where a release stands; with the plan and the counters, all that a decision needs.
+
+    Attributes:
+        release: its identifier; also the salt of its split.
+        model: name of the model.
+        champion: version that is in production.
+        challenger: version that wants to be.
+        requester: who asked for the release.
+        plan_sha256: digest of the plan it was started with.
+        phase: where it stands.
+        step: index of the running step, from 0.
+        since_s: when step or phase began, seconds since the epoch.
+        passed: the running step has been passed, which stays so (approval may still be missing).
+        mismatched: units arrived in other shares than configured; no verdict in this step.
+    """
+
+    release: str
+    model: str
+    champion: int
+    challenger: int
+    requester: str
+    plan_sha256: str
+    phase: Phase = Phase.RUNNING
+    step: int = 0
+    since_s: float = 0.0
+    passed: bool = False
+    mismatched: bool = False
+
+    def __post_init__(self) -> None:
+        if self.champion == self.challenger:
+            raise ReleasePlanError(
+                f"{self.model}@{self.challenger} is in production already: release another version over it."
+            )
+
+    @property
+    def subject(self) -> str:
+        """The version that wants to be in production."""
+        return f"{self.model}@{self.challenger}"
+
+    def split(self, plan: ReleasePlan) -> TrafficSplit:
+        """The split that this state asks for; a paused release keeps the split of its step."""
+        percent = {Phase.BAKING: FULL_PERCENT, Phase.DONE: FULL_PERCENT, Phase.ROLLED_BACK: 0.0}.get(
+            self.phase, plan.steps[self.step].percent
+        )
+        rest = round(FULL_PERCENT - percent, 2)
+        return TrafficSplit(self.model, ((self.challenger, percent), (self.champion, rest)), self.release)
+
+    def after(self, decision: Decision, plan: ReleasePlan, now_s: float) -> ReleaseState:
+        """The state that a decision leads to. What has been seen once stays seen: a later look cannot unsee it."""
+        found = {finding.check: finding.verdict for finding in decision.findings}
+        if decision.action is Action.ROLL_BACK:
+            return replace(self, phase=Phase.ROLLED_BACK, since_s=now_s)
+        if decision.action is Action.PROMOTE:
+            return replace(self, phase=Phase.BAKING, since_s=now_s, passed=False, mismatched=False)
+        if decision.action is Action.ADVANCE and self.phase is Phase.BAKING:
+            return replace(self, phase=Phase.DONE, since_s=now_s)
+        if decision.action is Action.ADVANCE:
+            if self.step + 1 >= len(plan.steps):
+                raise ReleasePlanError("There is no further step to advance to: the last one leads to promotion.")
+            return replace(self, step=self.step + 1, since_s=now_s, passed=False, mismatched=False)
+        return replace(
+            self,
+            passed=self.passed or found.get(STEP_CHECK) is Verdict.PASS,
+            mismatched=self.mismatched or found.get(SAMPLE_RATIO_CHECK) is Verdict.FAIL,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {**asdict(self), "phase": self.phase.value}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> ReleaseState:
+        """The state that `to_json` wrote.
+
+        Example:
+            >>> state = ReleaseState("r-1", "m", 1, 2, "ann", "abc")
+            >>> ReleaseState.from_json(state.to_json()) == state
+            True
+        """
+        values = {one.name: document[one.name] for one in fields(cls)}
+        return cls(**{**values, "phase": Phase(values["phase"])})
+
+
+class TrafficRouter(Protocol):
+    """Makes a split true, on the local data plane or on a cluster."""
+
+    def apply(self, split: TrafficSplit, *, fence: int) -> None:
+        """Makes the split true; again is allowed. A fence lower than one seen before is refused.
+
+        Raises:
+            UnreachableError: what routes does not answer; the last split stays.
+        """
+        ...
+
+    def current(self, model: str) -> TrafficSplit | None:
+        """The split that is true now; None where the router knows none.
+
+        Raises:
+            UnreachableError: what routes does not answer.
+        """
+        ...
+
+
+class MetricSource(Protocol):
+    """Answers what a release has counted so far, in units and in requests."""
+
+    def counters(self, release: str) -> ReleaseCounters:
+        """The counters since the release began.
+
+        Raises:
+            UnreachableError: what counts does not answer.
+        """
+        ...
 
 
 def decide_first_release(subject: str, of_version: Sequence[Finding], of_artifact: Sequence[Finding]) -> Decision:

@@ -15,7 +15,16 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Agreement", "Share", "agreement_chart", "bar_chart", "interval_chart", "matrix_chart"]
+__all__ = [
+    "Agreement",
+    "Share",
+    "agreement_chart",
+    "bar_chart",
+    "draw_axes",
+    "interval_chart",
+    "matrix_chart",
+    "percent_axis",
+]
 
 _WIDTH_PX = 900.0
 _ROW_PX = 27.0
@@ -109,7 +118,7 @@ def matrix_chart(counts: Sequence[Sequence[int]], labels: Sequence[str], *, name
     top = 34 + (0.75 * (margin - 34) if slanted else FONT_PX)
 
     def draw(figure: Figure) -> None:
-        axes = _axes(figure, (margin, top, side, side))
+        axes = draw_axes(figure, (margin, top, side, side))
         axes.set_xlim(-0.5, len(labels) - 0.5)
         axes.set_ylim(len(labels) - 0.5, -0.5)
         _draw_cells(axes, counts, annotated=len(labels) <= _ANNOTATED_LABELS, cell=cell)
@@ -138,7 +147,7 @@ def agreement_chart(curves: Sequence[Agreement], *, titles: tuple[str, str], nam
     """
 
     def draw(figure: Figure) -> None:
-        upper, lower = _axes(figure, (52, 34, 380, 300)), _axes(figure, (52, 348, 380, 56))
+        upper, lower = draw_axes(figure, (52, 34, 380, 300)), draw_axes(figure, (52, 348, 380, 56))
         lowest = max(-0.02, min(value for curve in curves for value in (*curve.claimed, *curve.observed)) - 0.05)
         upper.plot([0, 1], [0, 1], color=MUTED.light, linewidth=1, dashes=(4, 3))
         for place, (curve, colour) in enumerate(zip(curves, (ACCENT, SECOND), strict=False)):
@@ -151,15 +160,15 @@ def agreement_chart(curves: Sequence[Agreement], *, titles: tuple[str, str], nam
         lower.set_yticks([])
         for axes in (upper, lower):
             axes.set_xlim(min(curve.claimed[0] for curve in curves) - 0.05, 1.015)
-            _percent_axis(axes.xaxis)
-        _percent_axis(upper.yaxis)
+            percent_axis(axes.xaxis)
+        percent_axis(upper.yaxis)
         upper.tick_params(labelbottom=False)
         upper.grid(color=LINE.light, linewidth=0.8)
 
     return figure_svg(draw, (452, 450), name=name, description=description)
 
 
-def _axes(figure: Figure, box_px: tuple[float, float, float, float]) -> Axes:
+def draw_axes(figure: Figure, box_px: tuple[float, float, float, float]) -> Axes:
     """Axes at (left, top, width, height) in CSS pixels, without a frame, behind everything the page shows."""
     width, height = figure.get_size_inches() * figure.dpi
     left, top, wide, high = box_px
@@ -181,11 +190,11 @@ def _row_axes(figure: Figure, shares: Sequence[Share]) -> Axes:
     labels = [shorten(share.label, _LABEL_LETTERS) for share in shares]
     left = max(map(label_width_px, labels)) + 14
     width = _WIDTH_PX - left - _FIGURES_PX[-1] - 6
-    axes = _axes(figure, (left, 26, width, _ROW_PX * len(shares)))
+    axes = draw_axes(figure, (left, 26, width, _ROW_PX * len(shares)))
     axes.set_ylim(len(shares) - 0.5, -0.5)
     axes.set_yticks([])
     axes.grid(axis="x", color=LINE.light, linewidth=0.8)
-    _percent_axis(axes.xaxis)
+    percent_axis(axes.xaxis)
     for row, (share, label) in enumerate(zip(shares, labels, strict=True)):
         axes.text(-left / width, row, label, transform=axes.get_yaxis_transform(), va="center", color=INK.light)
         texts = (percent(share.ratio, 1), span(share.low, share.high), f"n = {count(share.rows)}")
@@ -203,7 +212,8 @@ def _above(axes: Axes, x: float, text: str) -> None:
     axes.text(x, 1.0, text, transform=axes.get_xaxis_transform(), ha="center", va="bottom", color=FAIL.light)
 
 
-def _percent_axis(axis: Any) -> None:
+def percent_axis(axis: Any) -> None:
+    """Marks an axis of shares in percent."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     axis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))

@@ -14,18 +14,14 @@ from prometheus_client.registry import Collector
 
 from seatrial import __version__
 from seatrial.domain.inference import Outcome, PredictionRecord
+from seatrial.domain.latency import LATENCY_EDGES_S
 from seatrial.serving.gpu_memory import GpuMemory
 from seatrial.serving.payload import BatchFacts
 
-__all__ = ["LATENCY_EDGES_S", "UNKNOWN", "MetricsSink"]
+__all__ = ["UNKNOWN", "MetricsSink"]
 
 UNKNOWN = "unknown"
 """Label of a model or version that is not loaded: what clients send must not make new series."""
-
-LATENCY_EDGES_S: Sequence[float] = tuple(
-    sorted({*(float(f"{0.001 * 1.1**step:.6g}") for step in range(105)), 0.01, 0.05, 0.1, 0.5, 1.0, 5.0})
-)
-"""Powers of 1.1 from 1 ms to 20 s, so that a tolerance on latency is a whole number of buckets, and round figures."""
 
 _TIMED = frozenset({Outcome.SUCCESS, Outcome.ERROR, Outcome.EXPIRED})
 """Outcomes whose time says something about a version. Refusals cost nothing, and who hangs up chose the time."""

@@ -1,0 +1,106 @@
+"""`seatrial release`: what a plan foretells, and its rehearsal on simulated traffic."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from seatrial.cli.exit_codes import FINDING_SAYS_NO
+from seatrial.cli.options import HERE, Json, ProjectDir, open_project
+from seatrial.cli.output import print_findings, print_json, print_table, say
+from seatrial.cli.progress import progress_display
+from seatrial.domain.evidence import Verdict
+
+__all__ = ["app"]
+
+app = typer.Typer(no_args_is_help=True)
+
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", metavar="FILE", help="TOML with the keys of [release]; default: the project's.")
+]
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Option("--scenario", metavar="NAME=VALUE", help="What is simulated, see docs/releases.md; repeat."),
+]
+
+
+@app.command()
+def plan(
+    plan_file: PlanFile = None, scenario: Scenarios = None, project: ProjectDir = HERE, as_json: Json = False
+) -> None:
+    """Tell before any traffic what each step costs and finds; a plan without the wanted power is refused."""
+    from seatrial.flows import releases
+
+    with open_project(project, _overrides(plan_file)) as opened:
+        foretold = releases.foretell(opened.settings, scenario or ())
+    if as_json:
+        print_json(foretold.document)
+    else:
+        _print_forecast(foretold.document)
+        print_findings([foretold.finding])
+    if foretold.finding.verdict is not Verdict.PASS:
+        raise typer.Exit(FINDING_SAYS_NO)
+
+
+@app.command()
+def rehearse(
+    plan_file: PlanFile = None,
+    scenario: Scenarios = None,
+    runs: Annotated[int, typer.Option(min=1, max=100_000, help="How many releases.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Equal seeds give equal runs.")] = 0,
+    project: ProjectDir = HERE,
+    as_json: Json = False,
+) -> None:
+    """Release again and again on simulated traffic and a fake clock, through the real decision."""
+    from seatrial.flows import releases
+
+    with open_project(project, _overrides(plan_file)) as opened, progress_display() as progress:
+        rehearsed = releases.rehearse(opened.settings, scenario or (), runs, seed, progress)
+    if as_json:
+        print_json(rehearsed.document)
+        return
+    document = rehearsed.document
+    say(
+        f"{len(document['runs'])} runs in {document['seconds']:.1f} s: {document['rolled_back']} rolled back, "
+        f"{document['promoted']} promoted, {document['held']} held."
+    )
+    print_table(
+        ("until rolled back", "median", "p95"),
+        [
+            (what.replace("_", " "), figures["median"], figures["p95"])
+            for what, figures in document["until_rolled_back"].items()
+        ],
+    )
+    print_findings([rehearsed.finding])
+    say(f"Report: {rehearsed.report}")
+
+
+def _overrides(plan_file: Path | None) -> dict[str, Any] | None:
+    from seatrial.flows.releases import plan_overrides
+
+    return plan_overrides(plan_file) if plan_file else None
+
+
+def _print_forecast(document: dict[str, Any]) -> None:
+    print_table(
+        ("step", "requests", "hours", "users at most", "power", "errors found", "slowdown found", "label shift found"),
+        [
+            (
+                f"{step['percent']:g} %",
+                f"{step['min_requests']} to {step['budget_requests']}",
+                f"{step['min_h']:.2f} to {step['budget_h']:.2f}",
+                step["exposed_units"],
+                f"{step['power']:.2f}",
+                _times(step["error_rise"]),
+                _times(step["slowdown"]),
+                None if step["label_shift"] is None else f"{step['label_shift']:.0%}",
+            )
+            for step in document["steps"]
+        ],
+    )
+
+
+def _times(ratio: float | None) -> str | None:
+    return None if ratio is None else f"x{ratio:.3g}"
