@@ -84,7 +84,10 @@ class MetricsSink:
             buckets=_RATIO_EDGES, registry=registry,
         )  # fmt: skip
         self._rejected = Counter(
-            "inference_rejected_total", "Requests turned away unread, by reason.", ("reason",), registry=registry
+            "inference_rejected_total",
+            "Requests and connections turned away, by reason.",
+            ("reason",),
+            registry=registry,
         )
         self.in_flight = Gauge("inference_in_flight", "Requests received and not yet answered.", registry=registry)
         build = Gauge("build_info", "Always 1; the labels say what runs.", ("version", "python"), registry=registry)
