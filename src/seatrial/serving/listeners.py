@@ -27,7 +27,7 @@ _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  an address to t
 
 
 def allow_connections(count: int) -> None:
-    """Lifts the process's limit on open files where it is too low for so many connections, as far as the system lets it.
+    """Lifts the process's limit on open files, where it is too low for so many connections, as far as it goes.
 
     At the limit no connection would be accepted at all, and nobody would be told why.
     """

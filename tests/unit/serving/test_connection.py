@@ -93,7 +93,7 @@ async def test_silence_is_ended_in_silence_and_half_a_head_with_a_408(port: Port
     two.data_received(GET[:20])
     for connection in (one, two):
         connection.review(port.now_s + 9)
-    assert not silent.ended
+    assert not silent.is_closing()
     assert not slow.written
     for connection in (one, two):
         connection.review(port.now_s + 11)
@@ -114,7 +114,7 @@ async def test_the_time_for_headers_begins_anew_with_each_request(port: Port) ->
     await settled()
     assert wire.written.startswith(b"HTTP/1.1 200 ")
     connection.review(port.now_s + 70)
-    assert not wire.ended
+    assert not wire.is_closing()
     connection.review(port.now_s + 76)
     assert wire.ended == "closed"
     assert port.counts == []
@@ -128,7 +128,7 @@ async def test_an_answer_that_is_not_read_is_given_up(port: Port) -> None:
     await settled()
     for seconds in (0, 29):
         connection.review(port.now_s + seconds)
-        assert not wire.ended
+        assert not wire.is_closing()
     connection.review(port.now_s + 31)
     assert wire.ended == "aborted"
     assert port.counts == ["unread_answer"]
@@ -156,7 +156,7 @@ async def test_a_port_that_closes_lets_a_late_request_in(port: Port) -> None:
     assert b"connection: close" in late.written
     assert late.ended == "closed"
     two.review(port.now_s + 0.5)
-    assert not idle.ended
+    assert not idle.is_closing()
     two.review(port.now_s + 2)
     assert idle.ended == "aborted"
 
