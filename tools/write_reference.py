@@ -78,6 +78,9 @@ def metrics_page() -> str:
             "`GET /metrics` on the internal port (9090), for Prometheus. Units are base units; labels are few and "
             "bounded: an unknown model or version is labelled `unknown`. `status` is `success`, `error` (our fault), "
             "`invalid` (a client's mistake), `rejected` (queue full), `expired` or `cancelled`. "
+            "`reason` of `inference_rejected_total` is `queue_full`, `not_ready`, `unauthenticated`, `rate_limited`, "
+            "`connections`, `headers_too_large`, `slow_request`, `malformed` (no HTTP) or `unread_answer`; what is "
+            "refused before it reaches a model counts there only. "
             "`gpu_memory_used_bytes` is absent where there is no NVIDIA driver."
         ),
         "",

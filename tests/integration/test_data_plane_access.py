@@ -10,6 +10,7 @@ import socket
 import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -153,7 +154,7 @@ def over_tls(run: Running, trusted: Path) -> Iterator[http.client.HTTPSConnectio
 
 def test_https_and_nothing_else_is_spoken_with_a_certificate(bundle: Bundle, tmp_path: Path) -> None:
     pair = write_certificate(tmp_path)
-    settings = {"tls_cert_file": str(pair.cert), "tls_key_file": str(pair.key), "headers_s": 0.5}
+    settings: dict[str, Any] = {"tls_cert_file": str(pair.cert), "tls_key_file": str(pair.key), "headers_s": 0.5}
     with running([bundle], **settings) as run:
         assert run.addresses.public_url.startswith("https://127.0.0.1:")
         assert run.addresses.internal_url.startswith("http://")
@@ -170,7 +171,7 @@ def test_https_and_nothing_else_is_spoken_with_a_certificate(bundle: Bundle, tmp
 
 def test_slow_and_huge_requests_are_refused_over_tls_too(bundle: Bundle, tmp_path: Path) -> None:
     pair = write_certificate(tmp_path)
-    settings = {"tls_cert_file": str(pair.cert), "tls_key_file": str(pair.key), "headers_s": 0.3}
+    settings: dict[str, Any] = {"tls_cert_file": str(pair.cert), "tls_key_file": str(pair.key), "headers_s": 0.3}
     with running([bundle], **settings) as run:
         port = int(run.addresses.public_url.rpartition(":")[2])
         context = ssl.create_default_context(cafile=pair.cert)

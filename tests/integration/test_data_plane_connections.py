@@ -13,6 +13,7 @@ import pytest
 
 from seatrial.bundle import Bundle
 from seatrial.domain.inference import Outcome
+from seatrial.serving.connection import Connection
 from tests.builders import onnx_bundle
 from tests.data_plane import Held, Running, eventually, in_background, running
 from tests.raw_client import predict_bytes, raw_client
@@ -47,6 +48,12 @@ def counted(run: Running, reason: str, times: int = 1) -> Iterator[None]:
     yield
     eventually(lambda: run.samples().get(series, 0.0) - before == times)
     eventually(lambda: run.samples()["inference_in_flight", ""] == 0)
+
+
+def only_connection(run: Running) -> Connection:
+    (connection,) = run.server._public.server_state.connections
+    assert isinstance(connection, Connection)
+    return connection
 
 
 def connections(run: Running) -> int:
@@ -222,7 +229,7 @@ def test_many_pipelined_requests_wait_outside(bundle: Bundle) -> None:
         held.entered.acquire()
         for _ in range(10):
             client.send(predict_bytes())
-        (connection,) = run.server._public.server_state.connections
+        connection = only_connection(run)
         eventually(lambda: connection.flow.read_paused)
         held.let_go.set()
         received = b""
@@ -234,7 +241,7 @@ def test_a_client_that_never_reads_its_answer_loses_its_connection(plane: Runnin
     eventually(lambda: connections(plane) == 0)
     with counted(plane, "unread_answer"), raw_client(plane, receive_buffer_bytes=4096) as client:
         eventually(lambda: connections(plane) == 1)
-        (connection,) = plane.server._public.server_state.connections
+        connection = only_connection(plane)
         # The system would otherwise take megabytes off the server's hands.
         connection.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4096)
         client.send(b"GET /openapi.json HTTP/1.1\r\n\r\n" * 10)

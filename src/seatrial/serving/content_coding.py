@@ -6,6 +6,7 @@ Source: RFC 9110 sections 8.4 and 12.5.3 (content codings, Accept-Encoding); RFC
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Iterator
 from typing import Protocol
@@ -133,6 +134,7 @@ def compress(coding: str, body: bytes) -> bytes:
     return zlib.compress(body, _FASTEST, _GZIP_WBITS)
 
 
+@functools.lru_cache(maxsize=64)  # few clients, and each says the same every time
 def choose_coding(accept: str) -> tuple[str, bool]:
     """The coding an Accept-Encoding header prefers, zstd before gzip where it does not care; empty for none.
 

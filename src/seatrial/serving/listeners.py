@@ -4,20 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
+import resource
 import socket
 import stat
 from pathlib import Path
 
 from seatrial.domain.errors import ConfigError
 
-__all__ = ["BACKLOG", "listen_on_path", "listen_on_port", "remove_socket", "url_of"]
+__all__ = ["BACKLOG", "allow_connections", "listen_on_path", "listen_on_port", "remove_socket", "url_of"]
+
+logger = logging.getLogger(__name__)
 
 BACKLOG = 2048
+_OTHER_FILES = 256
+"""What a data plane has open besides connections, with room to spare."""
 _LONGEST_PATH_BYTES = 107
 _MODE = 0o660
 _ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  an address to translate, not to bind
 """What to call, on this machine, a server that listens on every address."""
+
+
+def allow_connections(count: int) -> None:
+    """Lifts the process's limit on open files, where it is too low for so many connections, as far as it goes.
+
+    At the limit no connection would be accepted at all, and nobody would be told why.
+    """
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = count + _OTHER_FILES
+    if soft == resource.RLIM_INFINITY or soft >= wanted:
+        return
+    possible = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+    if possible < wanted:
+        logger.warning("too few open files allowed", extra={"allowed": possible, "max_connections": count})
 
 
 def listen_on_port(host: str, port: int, setting: str) -> socket.socket:

@@ -80,7 +80,10 @@ class MetricsSink:
             buckets=_RATIO_EDGES, registry=registry,
         )  # fmt: skip
         self._rejected = Counter(
-            "inference_rejected_total", "Requests turned away unread, by reason.", ("reason",), registry=registry
+            "inference_rejected_total",
+            "Requests and connections turned away, by reason.",
+            ("reason",),
+            registry=registry,
         )
         self._feedback = Counter(
             "feedback_total", "True labels that clients sent, by whether the answer had been right.",

@@ -25,7 +25,7 @@ from seatrial.serving.feedback import FeedbackDesk
 from seatrial.serving.http_server import HttpServer
 from seatrial.serving.internal import InternalApp
 from seatrial.serving.key_checks import AdminCheck, KeyCheck
-from seatrial.serving.listeners import listen_on_path, listen_on_port, remove_socket, url_of
+from seatrial.serving.listeners import allow_connections, listen_on_path, listen_on_port, remove_socket, url_of
 from seatrial.serving.plane import DataPlane
 from seatrial.serving.rereading import follow
 from seatrial.serving.tls import Certificate
@@ -151,6 +151,8 @@ def serve(
         ConfigError: an address cannot be listened on.
         SeatrialError: a bundle could not be loaded.
     """
+
+    allow_connections(plane.settings.max_connections)
 
     async def run() -> None:
         server = Server(plane, bundles, on_ready, desk)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,3 +65,22 @@ def test_a_path_that_cannot_be_is_a_sentence(tmp_path: Path) -> None:
         listen_on_path(tmp_path / ("x" * 120))
     with pytest.raises(ConfigError, match=r"serving\.uds.*No such file"):
         listen_on_path(tmp_path / "absent" / "plane.sock")
+
+
+ALLOW = """
+import logging, resource, sys
+from seatrial.serving.listeners import allow_connections
+logging.basicConfig(format="%(message)s", stream=sys.stdout)
+resource.setrlimit(resource.RLIMIT_NOFILE, (100, int(sys.argv[1])))
+allow_connections(500)
+allow_connections(5)
+print(resource.getrlimit(resource.RLIMIT_NOFILE))
+"""
+
+
+@pytest.mark.parametrize(
+    ("hard", "printed"), [(1000, ["(756, 1000)"]), (300, ["too few open files allowed", "(300, 300)"])]
+)
+def test_the_limit_on_open_files_is_lifted_as_far_as_it_goes(hard: int, printed: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", ALLOW, str(hard)], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines() == printed, done.stderr
