@@ -17,12 +17,14 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 
 from seatrial.bundle import Bundle
 from seatrial.config import ServingSettings
 from seatrial.domain.errors import ConfigError, RefusedArtifactError, UsageError
 from seatrial.engines.loading import load_engine
+from seatrial.serving.api_keys import key_line
 from seatrial.serving.plane import DataPlane
 from seatrial.serving.server import Server
 from tests.builders import onnx_bundle, random_texts
@@ -99,6 +101,7 @@ from pathlib import Path
 from seatrial.bundle import Bundle
 from seatrial.config import ServingSettings
 from seatrial.engines.loading import load_engine
+from seatrial.serving.api_keys import key_line
 from seatrial.serving.plane import DataPlane
 from seatrial.serving.server import serve
 
@@ -174,3 +177,77 @@ def test_an_interrupt_ends_an_idle_server_with_0(bundle: Bundle) -> None:
     with served_by_a_process(bundle) as (process, address), socket.create_connection(address):
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
+
+
+def test_requests_that_still_come_are_answered_while_load_balancers_look_elsewhere(bundle: Bundle) -> None:
+    with running([bundle], drain_delay_s=0.5) as run, contextlib.closing(run.connect()) as old:
+        old.request("GET", "/ready")
+        assert (answer := old.getresponse()).read()
+        assert answer.status == 200
+        run.stop()
+        eventually(lambda: run.request("GET", "/ready").status == 503)
+        for connection in (old, run.connect()):
+            connection.request("POST", "/predict", '{"texts": ["good"]}', {"Content-Type": "application/json"})
+            answer = connection.getresponse()
+            assert json.loads(answer.read())["predictions"] == ["positive"]
+            assert answer.status == 200
+            assert answer.headers["connection"] == "close", "the client shall look for another server"
+            connection.close()
+
+
+def test_a_request_on_its_way_over_an_open_connection_is_answered_after_the_port_has_closed(bundle: Bundle) -> None:
+    with running([bundle]) as run, contextlib.closing(run.connect()) as old:
+        old.request("GET", "/health")
+        old.getresponse().read()
+        run.stop()
+        eventually(lambda: not run.server._public.servers[0].is_serving())
+        old.request("POST", "/predict", '{"texts": ["good"]}', {"Content-Type": "application/json"})
+        answer = old.getresponse()
+        assert json.loads(answer.read())["predictions"] == ["positive"]
+        assert answer.headers["connection"] == "close"
+
+
+def test_an_interrupt_during_the_delay_ends_it(bundle: Bundle) -> None:
+    with running([bundle], drain_delay_s=1000.0) as run:
+        run.stop()
+        run.stop()
+
+
+def test_slow_clients_do_not_hold_up_the_end(bundle: Bundle) -> None:
+    with running([bundle], headers_s=1000.0, drain_s=1000.0) as run:
+        url = urlsplit(run.addresses.public_url)
+        with socket.create_connection((str(url.hostname), url.port or 0)) as slow:
+            slow.sendall(b"POST /predict HTTP/1.1\r\nHost")
+            run.stop()
+            slow.settimeout(30)
+            assert slow.recv(1) == b""
+
+
+def test_after_a_kill_the_next_process_serves_on_the_same_socket(bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "plane.sock"
+    (tmp_path / "seatrial.toml").write_text('[serving]\napi_keys_file = "keys"\ninternal_port = 0\n')
+    (tmp_path / "keys").write_text(key_line("test", "right"))
+    arguments = ["serve", "--bundle", str(bundle.directory), "-C", str(tmp_path), "--uds", path.name, "--json"]
+    for end in (signal.SIGKILL, signal.SIGTERM):
+        with subprocess.Popen(
+            [sys.executable, "-m", "seatrial.cli", *arguments], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                assert process.stdout is not None
+                printed = ""
+                while not printed.endswith("}\n"):
+                    line = process.stdout.readline()
+                    assert line, "it ended"
+                    printed += line
+                assert json.loads(printed)["public"] == f"unix:{path}"
+                with httpx.Client(transport=httpx.HTTPTransport(uds=str(path))) as client:
+                    answer = client.post(
+                        "http://plane/predict", json={"texts": ["good"]}, headers={"Authorization": "Bearer right"}
+                    )
+                assert answer.json()["predictions"] == ["positive"]
+                assert path.exists()
+            finally:
+                process.send_signal(end)
+            process.wait(30)
+    assert process.returncode == 0
+    assert not path.exists()

@@ -35,11 +35,15 @@
     │   └── LedgerConflictError        a write that contradicts what the store already holds
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
-        │   ├── MediaTypeError             the body is declared as something other than plain JSON
-        │   └── SlowRequestError           the body did not arrive within the request's time
+        │   ├── MediaTypeError             the body is declared as something other than JSON, plain or compressed
+        │   ├── SlowRequestError           the headers or the body did not arrive in time
+        │   └── HeadersTooLargeError       request line and headers are over the limit
+        ├── UnauthenticatedError       no key, or one that is not known
+        ├── RateLimitedError           the key has used up its requests for now
         ├── PayloadTooLargeError       over the body or text limits
         ├── ModelNotServedError        no loaded model of that name or version
         ├── OverloadedError            the queue is full; retry later
+        ├── TooManyConnectionsError    as many connections are open as may be
         ├── DeadlineExceededError      the request's time ran out before an engine took it
         ├── NotReadyError              starting up or draining
         └── InferenceError             the engine failed: our fault
@@ -63,6 +67,7 @@ __all__ = [
     "DeadlineExceededError",
     "DependencyError",
     "EmptyTextError",
+    "HeadersTooLargeError",
     "InferenceError",
     "InvalidRequestError",
     "LabelError",
@@ -77,13 +82,16 @@ __all__ = [
     "NotReadyError",
     "OverloadedError",
     "PayloadTooLargeError",
+    "RateLimitedError",
     "RefusedArtifactError",
     "RequestError",
     "SeatrialError",
     "SlowRequestError",
     "SourceError",
     "StorageFullError",
+    "TooManyConnectionsError",
     "TrainingError",
+    "UnauthenticatedError",
     "UnknownArtifactError",
     "UnknownColumnError",
     "UnknownModelError",
@@ -234,11 +242,27 @@ class InvalidRequestError(RequestError):
 
 
 class MediaTypeError(InvalidRequestError):
-    """The body is declared as something other than plain JSON."""
+    """The body is declared as something other than JSON, plain or compressed."""
 
 
 class SlowRequestError(InvalidRequestError):
-    """The body did not arrive within the request's time."""
+    """The headers or the body did not arrive in time."""
+
+
+class HeadersTooLargeError(InvalidRequestError):
+    """Request line and headers are over the limit."""
+
+
+class UnauthenticatedError(RequestError):
+    """No key, or one that is not known."""
+
+
+class RateLimitedError(RequestError):
+    """The key has used up its requests for now."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class PayloadTooLargeError(RequestError):
@@ -255,6 +279,10 @@ class OverloadedError(RequestError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
+
+
+class TooManyConnectionsError(RequestError):
+    """As many connections are open as may be."""
 
 
 class DeadlineExceededError(RequestError):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from seatrial.domain.errors import (
     DeadlineExceededError,
+    HeadersTooLargeError,
     InferenceError,
     InvalidRequestError,
     MediaTypeError,
@@ -14,8 +15,11 @@ from seatrial.domain.errors import (
     NotReadyError,
     OverloadedError,
     PayloadTooLargeError,
+    RateLimitedError,
     RequestError,
     SlowRequestError,
+    TooManyConnectionsError,
+    UnauthenticatedError,
 )
 from seatrial.domain.inference import Outcome
 from seatrial.serving.asgi import Reply, json_reply
@@ -30,6 +34,7 @@ class ErrorRow:
     Attributes:
         retry: whether the answer says when to come back.
         reason: label of `inference_rejected_total`; empty where the request was not turned away.
+        headers: what the answer must say besides.
     """
 
     status: int
@@ -37,19 +42,33 @@ class ErrorRow:
     meaning: str
     retry: bool = False
     reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
 
 
 _ROWS: dict[type[RequestError], ErrorRow] = {
     InvalidRequestError: ErrorRow(400, Outcome.INVALID, "The request is malformed."),
+    UnauthenticatedError: ErrorRow(
+        401, Outcome.INVALID, "No key, or one that is not known.",
+        reason="unauthenticated", headers=(("www-authenticate", 'Bearer realm="seatrial"'),),
+    ),
     ModelNotServedError: ErrorRow(404, Outcome.INVALID, "No such model is served."),
-    SlowRequestError: ErrorRow(408, Outcome.INVALID, "The body did not arrive in time."),
+    SlowRequestError: ErrorRow(408, Outcome.INVALID, "Headers or body did not arrive in time.", reason="slow_request"),
     PayloadTooLargeError: ErrorRow(413, Outcome.INVALID, "The body, a text or the number of texts is over a limit."),
-    MediaTypeError: ErrorRow(415, Outcome.INVALID, "The body is not plain JSON."),
+    MediaTypeError: ErrorRow(415, Outcome.INVALID, "The body is not JSON, plain or compressed with gzip or zstd."),
+    RateLimitedError: ErrorRow(
+        429, Outcome.REJECTED, "The key has used up its requests for now.", retry=True, reason="rate_limited"
+    ),
+    HeadersTooLargeError: ErrorRow(
+        431, Outcome.INVALID, "Request line and headers are over the limit.", reason="headers_too_large"
+    ),
     InferenceError: ErrorRow(500, Outcome.ERROR, "The engine failed."),
     OverloadedError: ErrorRow(503, Outcome.REJECTED, "Too many texts wait.", retry=True, reason="queue_full"),
+    TooManyConnectionsError: ErrorRow(
+        503, Outcome.REJECTED, "Too many connections are open.", retry=True, reason="connections"
+    ),
     NotReadyError: ErrorRow(503, Outcome.REJECTED, "Starting up or shutting down.", retry=True, reason="not_ready"),
     DeadlineExceededError: ErrorRow(504, Outcome.EXPIRED, "No engine was free in time."),
-}
+}  # fmt: skip
 
 
 def error_row(kind: type[Exception]) -> ErrorRow:
@@ -82,8 +101,8 @@ def error_reply(error: Exception) -> Reply:
     foreseen = isinstance(error, RequestError)
     sentence = str(error) if foreseen else "The server failed on this request: its log says why."
     retry_after_s = math.ceil(getattr(error, "retry_after_s", 1.0))
-    headers = (("retry-after", str(retry_after_s)),) if row.retry else ()
-    return json_reply(row.status, {"error": sentence}, *headers)
+    retry = (("retry-after", str(retry_after_s)),) if row.retry else ()
+    return json_reply(row.status, {"error": sentence}, *row.headers, *retry)
 
 
 def path_reply(path: str) -> Reply:

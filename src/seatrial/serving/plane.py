@@ -173,6 +173,8 @@ class DataPlane:
         limit = variant.tokenizer.effective_length(
             self.settings.max_length if question.max_length is None else question.max_length
         )
+        if self.settings.over_length == "refuse" and limit < (question.max_length or 0):
+            raise InvalidRequestError(f"max_length is {question.max_length}: {variant.ref} reads {limit} at most.")
         texts = question.texts
         self._check_texts(texts)
         self._batcher.admit(len(texts))

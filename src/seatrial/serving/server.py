@@ -5,37 +5,42 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-import uvicorn
 import uvloop
 
 from seatrial.bundle import Bundle
+from seatrial.config import ServingSettings
 from seatrial.domain.errors import ConfigError
+from seatrial.serving.api_keys import KeyRing
 from seatrial.serving.app import create_app
-from seatrial.serving.asgi import ASGIApp
+from seatrial.serving.coded_bodies import CodedBodies
+from seatrial.serving.connection import ConnectionLimits, Door
 from seatrial.serving.health import InternalApp
+from seatrial.serving.http_server import HttpServer
+from seatrial.serving.key_checks import AdminCheck, KeyCheck
+from seatrial.serving.listeners import listen_on_path, listen_on_port, remove_socket, url_of
 from seatrial.serving.plane import DataPlane
+from seatrial.serving.rereading import follow
+from seatrial.serving.tls import Certificate
 
 __all__ = ["Addresses", "Server", "serve"]
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG = 2048
-_LAST_WORDS_S = 2.0
-"""For requests that were cut off at the end of the drain time to send their refusal."""
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  an address to translate, not to bind
-"""What to call, on this machine, a server that listens on every address."""
-
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the data plane listens."""
+    """Where the data plane listens.
+
+    Attributes:
+        public_url: ``http://…``, ``https://…``, or ``unix:<path>`` for a Unix domain socket.
+    """
 
     public_url: str
     internal_url: str
@@ -50,7 +55,7 @@ class Server:
         on_ready: called once, when everything is loaded.
 
     Raises:
-        ConfigError: an address cannot be listened on.
+        ConfigError: an address cannot be listened on, or keys or certificate cannot be used.
     """
 
     def __init__(
@@ -61,15 +66,23 @@ class Server:
         self._bundles = bundles
         self._on_ready = on_ready
         self._stopping = asyncio.Event()
-        public = _listen(settings.host, settings.port, "port")
-        try:
-            internal = _listen(settings.host, settings.internal_port, "internal_port")
-        except ConfigError:
-            public.close()
-            raise
-        self.addresses = Addresses(_url(public), _url(internal))
-        self._public = _HttpServer(create_app(plane), public, settings.drain_s)
-        self._internal = _HttpServer(InternalApp(plane), internal, settings.drain_s)
+        self._hurried = asyncio.Event()
+        keys = KeyRing(Path(settings.api_keys_file)) if settings.api_keys_file else None
+        tokens = KeyRing(Path(settings.admin_token_file)) if settings.admin_token_file else None
+        certificate = _certificate(settings)
+        self._followed = [source for source in (keys, tokens, certificate) if source is not None]
+        public, internal = _listen(settings)
+        tls = None if certificate is None else certificate.context
+        self.addresses = Addresses(url_of(public, tls=tls is not None), url_of(internal))
+        self._door = Door(_limits(settings), plane.metrics.rejected)
+        app = KeyCheck(CodedBodies(create_app(plane), settings.max_body_bytes), keys, plane.metrics.rejected)
+        self._public = HttpServer(app, public, self._door, settings.drain_s, tls)
+        self._internal = HttpServer(
+            AdminCheck(InternalApp(plane), tokens, plane.metrics.rejected),
+            internal,
+            Door(replace(_limits(settings), parting_s=0.0), plane.metrics.rejected),
+            settings.drain_s,
+        )
 
     async def run(self) -> None:
         """Answers probes at once, loads the bundles meanwhile, and serves until `stop`.
@@ -80,28 +93,36 @@ class Server:
         started_s = time.monotonic()
         public = asyncio.create_task(self._public.answer())
         internal = asyncio.create_task(self._internal.answer())
+        following = asyncio.create_task(follow(self._followed))
         try:
             await asyncio.to_thread(self._plane.load, self._bundles)
             if not self._stopping.is_set():
                 logger.info("ready", extra={"seconds": time.monotonic() - started_s})
                 self._on_ready()
             await self._stopping.wait()
+            with contextlib.suppress(TimeoutError):  # load balancers still send requests here, which are answered
+                await asyncio.wait_for(self._hurried.wait(), self._plane.settings.drain_delay_s)
         finally:
+            following.cancel()
             self._plane.begin_drain()
             self._public.should_exit = True
             await public
             self._internal.should_exit = True  # last, so that probes and scrapes are answered while requests drain
             await internal
+            if self._plane.settings.uds:
+                remove_socket(Path(self._plane.settings.uds))
             logger.info("stopped")
 
     def stop(self) -> None:
-        """Begins to drain: readiness is gone at once, running requests are answered. A second call cuts them off.
+        """Begins to drain: readiness is gone at once, requests are answered. A second call cuts them off.
 
         To be called on the event loop.
         """
         if self._stopping.is_set():
+            self._hurried.set()
             self._public.cut_off()
         self._plane.begin_drain()
+        self._door.closing = True
         self._stopping.set()
 
 
@@ -138,53 +159,32 @@ def serve(
         runner.run(run())
 
 
-class _HttpServer(uvicorn.Server):
-    """One port. Signals are `serve`'s business, since two of these share the process."""
-
-    def __init__(self, app: ASGIApp, listener: socket.socket, drain_s: float) -> None:
-        self._listener = listener
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            log_config=None,
-            log_level=logging.WARNING,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=math.ceil(drain_s),
-        )
-        super().__init__(config)
-
-    async def answer(self) -> None:
-        """Answers requests until `should_exit` is set and the running ones have ended or their time is over."""
-        await self.serve(sockets=[self._listener])
-        if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=_LAST_WORDS_S)
-
-    def cut_off(self) -> None:
-        """Cancels the running requests, each of which then answers that the server shut down."""
-        for task in self.server_state.tasks:
-            task.cancel()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals alone."""
-        yield
-
-
-def _listen(host: str, port: int, setting: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+def _listen(settings: ServingSettings) -> tuple[socket.socket, socket.socket]:
+    """The public and the internal listener, both or none."""
+    if settings.uds:
+        public = listen_on_path(Path(settings.uds))
+    else:
+        public = listen_on_port(settings.host, settings.port, "port")
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot listen on {host}:{port} ({error.strerror}): end what uses it, or set serving.{setting} to another "
-            "port, 0 for any that is free."
-        ) from error
+        return public, listen_on_port(settings.host, settings.internal_port, "internal_port")
+    except ConfigError:
+        public.close()
+        if settings.uds:
+            remove_socket(Path(settings.uds))
+        raise
 
 
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    host = _ANYWHERE.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _certificate(settings: ServingSettings) -> Certificate | None:
+    if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
+        raise ConfigError("serving.tls_cert_file and serving.tls_key_file belong together: set both, or none.")
+    return Certificate(Path(settings.tls_cert_file), Path(settings.tls_key_file)) if settings.tls_cert_file else None
+
+
+def _limits(settings: ServingSettings) -> ConnectionLimits:
+    return ConnectionLimits(
+        settings.max_header_bytes,
+        settings.max_connections,
+        settings.headers_s,
+        settings.keep_alive_s,
+        settings.unread_s,
+    )

@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from seatrial.bundle import Bundle
-from seatrial.config import Settings
+from seatrial.config import ServingSettings, Settings
 
-__all__ = ["run_data_plane"]
+__all__ = ["new_api_key", "run_data_plane"]
+
+_FILES = ("api_keys_file", "admin_token_file", "tls_cert_file", "tls_key_file", "uds")
+"""Settings of the section that are paths: relative ones begin at the project."""
 
 
 def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Callable[[dict[str, Any]], None]) -> None:
@@ -19,7 +22,7 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         announce: told models and addresses once everything is loaded.
 
     Raises:
-        ConfigError: an address cannot be listened on.
+        ConfigError: an address cannot be listened on, or keys or certificate cannot be used.
         BundleError, RefusedArtifactError, UnsupportedModelError: a bundle cannot or may not be served.
     """
     from seatrial.engines.loading import load_engine
@@ -27,7 +30,7 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
     from seatrial.serving.server import Addresses, serve
 
     # One thread a call: as many calls run at once as there are cores (serving.sessions).
-    plane = DataPlane(settings.serving, functools.partial(load_engine, threads=1))
+    plane = DataPlane(_with_whole_paths(settings), functools.partial(load_engine, threads=1))
     opened: list[Addresses] = []
 
     def ready() -> None:
@@ -40,3 +43,22 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         )
 
     serve(plane, bundles, announce=opened.append, on_ready=ready)
+
+
+def new_api_key(name: str, requests_per_minute: int | None) -> tuple[str, str]:
+    """A new key, and the line of the key file that admits it.
+
+    Raises:
+        ConfigError: the name or the limit cannot stand in the file.
+    """
+    from seatrial.serving.api_keys import key_line, new_key
+
+    key = new_key()
+    return key, key_line(name, key, requests_per_minute)
+
+
+def _with_whole_paths(settings: Settings) -> ServingSettings:
+    given = {name: getattr(settings.serving, name) for name in _FILES}
+    return settings.serving.model_copy(
+        update={name: str(settings.project_dir / path) for name, path in given.items() if path}
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -42,3 +43,13 @@ def test_a_fault_of_the_settings_is_code_2_and_one_outside_is_code_3(
     assert ended.code == 2
     assert [check["what"] for check in json.loads(ended.out) if check["state"] == "broken"] == ["ledger"]
     assert seatrial("doctor", "-C", tmp_path / "nowhere").code == 2
+
+
+def test_a_new_key_is_shown_once_with_the_line_that_admits_it(seatrial: Command, tmp_path: Path) -> None:
+    document = json.loads(seatrial("config", "new-key", "shop", "--requests-per-minute", "60", "--json").out)
+    digest = hashlib.sha256(document["key"].encode()).hexdigest()
+    assert document["line"] == f"shop:{digest}:60"
+    shown = seatrial("config", "new-key", "shop").out
+    assert "serving.api_keys_file" in shown
+    assert document["key"] not in shown
+    assert seatrial("config", "new-key", "a shop").code == 2

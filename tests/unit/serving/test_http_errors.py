@@ -7,19 +7,23 @@ import json
 import pytest
 
 from seatrial.domain import errors
-from seatrial.domain.errors import OverloadedError, RequestError
+from seatrial.domain.errors import OverloadedError, RequestError, UnauthenticatedError
 from seatrial.domain.inference import Outcome
 from seatrial.serving.http_errors import documented_rows, error_reply, error_row, method_reply, path_reply
 
 STATUSES = {
     "InvalidRequestError": 400,
+    "UnauthenticatedError": 401,
     "ModelNotServedError": 404,
     "SlowRequestError": 408,
     "PayloadTooLargeError": 413,
     "MediaTypeError": 415,
+    "RateLimitedError": 429,
+    "HeadersTooLargeError": 431,
     "InferenceError": 500,
     "OverloadedError": 503,
     "NotReadyError": 503,
+    "TooManyConnectionsError": 503,
     "DeadlineExceededError": 504,
 }
 
@@ -37,7 +41,7 @@ def test_every_request_error_has_its_status(kind: type[RequestError]) -> None:
 @pytest.mark.parametrize("kind", kinds())
 def test_only_our_own_faults_count_as_errors(kind: type[RequestError]) -> None:
     row = error_row(kind)
-    assert (row.outcome is Outcome.INVALID) == (400 <= row.status < 500)
+    assert (row.outcome is Outcome.INVALID) == (400 <= row.status < 500 and row.status != 429)
     assert (row.outcome is Outcome.ERROR) == (row.status == 500)
 
 
@@ -45,6 +49,10 @@ def test_an_overload_says_when_to_come_back_in_whole_seconds() -> None:
     reply = error_reply(OverloadedError("Full.", 2.3))
     assert (reply.status, reply.headers) == (503, (("retry-after", "3"),))
     assert json.loads(reply.body) == {"error": "Full."}
+
+
+def test_who_has_no_key_is_told_how_to_show_one() -> None:
+    assert error_reply(UnauthenticatedError("No.")).headers == (("www-authenticate", 'Bearer realm="seatrial"'),)
 
 
 def test_what_nobody_foresaw_keeps_its_words_to_itself() -> None:
