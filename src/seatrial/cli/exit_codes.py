@@ -13,6 +13,7 @@ from seatrial.domain.errors import (
     DependencyError,
     InferenceError,
     OverloadedError,
+    RateLimitedError,
     SeatrialError,
     StorageFullError,
     UnreachableError,
@@ -29,7 +30,7 @@ UNREACHABLE = 3
 FAULT = 70
 TERMINATED = 143
 
-_OUTSIDE = (DependencyError, OverloadedError, DeadlineExceededError, InferenceError)
+_OUTSIDE = (DependencyError, OverloadedError, RateLimitedError, DeadlineExceededError, InferenceError)
 
 
 def code_of(error: SeatrialError) -> int:

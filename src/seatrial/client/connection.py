@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -76,10 +77,20 @@ class Address:
                 "accept-encoding": "identity" if here else "gzip",
                 **key,
             },
-            "verify": self.verify,
+            "verify": self._trust(),
             "trust_env": not here,
             "limits": httpx.Limits(max_connections=None, max_keepalive_connections=64),
         }
+
+    def _trust(self) -> bool | ssl.SSLContext:
+        if not isinstance(self.verify, str):
+            return self.verify
+        authorities = Path(self.verify)
+        place = {"capath" if authorities.is_dir() else "cafile": self.verify}
+        try:
+            return ssl.create_default_context(**place)  # type: ignore[arg-type]  # both take a path
+        except OSError as error:  # ssl.SSLError is one
+            raise UsageError(f"{authorities} holds no certificates that can be read ({error}): name others.") from error
 
 
 def request_arguments(request: Request, patience: Patience, within_s: float) -> dict[str, Any]:

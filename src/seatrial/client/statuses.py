@@ -12,15 +12,18 @@ import json
 from seatrial.client.exchange import Failure, Repeat, Reply
 from seatrial.domain.errors import (
     DeadlineExceededError,
+    HeadersTooLargeError,
     InferenceError,
     InvalidRequestError,
     MediaTypeError,
     ModelNotServedError,
     OverloadedError,
     PayloadTooLargeError,
+    RateLimitedError,
     RequestError,
     SeatrialError,
     SlowRequestError,
+    UnauthenticatedError,
     UnreachableError,
     UnreadableAnswerError,
 )
@@ -29,15 +32,17 @@ __all__ = ["failure_of"]
 
 _KINDS: dict[int, type[SeatrialError]] = {
     400: InvalidRequestError,
+    401: UnauthenticatedError,
     404: ModelNotServedError,
     408: SlowRequestError,
     413: PayloadTooLargeError,
     415: MediaTypeError,
+    431: HeadersTooLargeError,
     500: InferenceError,
     504: DeadlineExceededError,
 }
 _GATEWAY_LOST_THE_SERVER = 502
-_TURNED_AWAY = (429, 503)
+_TURNED_AWAY: dict[int, type[OverloadedError | RateLimitedError]] = {429: RateLimitedError, 503: OverloadedError}
 _DEFAULT_RETRY_AFTER_S = 1.0
 _MOST_WORDS = 500
 
@@ -55,7 +60,7 @@ def failure_of(reply: Reply) -> Failure:
         sure = asked_s is not None or reply.status != 503  # a 503 without the header may be a gateway's
         retry_after_s = _DEFAULT_RETRY_AFTER_S if asked_s is None else asked_s
         repeat = Repeat.ALWAYS if sure else Repeat.WHERE_HARMLESS
-        return Failure(OverloadedError(words, retry_after_s), repeat, asked_s or 0.0)
+        return Failure(_TURNED_AWAY[reply.status](words, retry_after_s), repeat, asked_s or 0.0)
     if reply.status == _GATEWAY_LOST_THE_SERVER:
         return Failure(UnreachableError(words), Repeat.WHERE_HARMLESS)
     if reply.status in _KINDS:

@@ -6,6 +6,7 @@ import asyncio
 import json
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -217,6 +218,16 @@ def test_nothing_is_sent_for_no_texts(call: Caller) -> None:
 def test_an_address_that_is_none_is_refused(kind: Callable[..., object], url: str) -> None:
     with pytest.raises(UsageError, match="is no address"):
         kind(url)
+
+
+@pytest.mark.parametrize("content", [None, "no certificate"])
+def test_authorities_that_cannot_be_read_are_refused(tmp_path: Path, content: str | None) -> None:
+    authorities = tmp_path / "authorities.pem"
+    if content:
+        authorities.write_text(content)
+    with pytest.raises(UsageError, match="holds no certificates"):
+        Client("https://models.example", verify=str(authorities))
+    Client("https://models.example", verify=str(tmp_path)).close()
 
 
 @pytest.mark.parametrize("key", ["", "two\nlines", "schlüssel"])

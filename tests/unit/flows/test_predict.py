@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from seatrial.client import AsyncClient
+from seatrial.client import AsyncClient, Patience
 from seatrial.domain.errors import (
     InvalidRequestError,
     ModelNotServedError,
@@ -208,7 +208,7 @@ def test_who_cannot_be_asked_is_known_before_anything_is_read(
         score_file(job, Target(target.url, "other"), SILENT)
     with pytest.raises(InvalidRequestError, match="max_length"):
         score_file(Job(job.source, job.out, max_length=1), target, SILENT)
-    monkeypatch.setattr(predict, "PATIENCE", predict.Patience(attempts=2, first_pause_s=0.0))
+    monkeypatch.setattr(predict, "PATIENCE", Patience(attempts=2, first_pause_s=0.0))
     with pytest.raises(UnreachableError):
         score_file(job, Target(f"http://127.0.0.1:{free_port()}"), SILENT)
     assert not job.out.exists()
