@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 import tempfile
@@ -55,8 +56,9 @@ class LoadProcess:
         self._printed = tempfile.TemporaryFile()
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=self._printed)  # noqa: S603  our own command line
         assert self._process.stdin is not None
-        self._process.stdin.write(msgspec.json.encode(self._load))
-        self._process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it ended already: `result` says so
+            self._process.stdin.write(msgspec.json.encode(self._load))
+            self._process.stdin.close()
         return self
 
     def __exit__(
