@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from seatrial.bundle import Bundle, file_entries, write_bundle
+from seatrial.bundle import TOKENIZER_FILE, Bundle, file_entries, write_bundle
 from seatrial.conversion.converter import Converter
 from seatrial.conversion.parity import ParityRows
 from seatrial.domain.inference import FloatArray
@@ -20,7 +20,7 @@ from seatrial.text.scoring import score
 from seatrial.text.tokenizer import Tokenizer
 from tests import builders
 
-__all__ = ["answers_of", "converted", "damaged", "onnx_source", "parity_rows", "set_weight"]
+__all__ = ["answers_of", "converted", "damaged", "onnx_source", "parity_rows", "set_weight", "source_of"]
 
 
 def parity_rows(source: Bundle, count: int) -> ParityRows:
@@ -61,6 +61,27 @@ def damaged(bundle: Bundle, directory: Path, damage: Callable[[Any], None]) -> B
         (where / "tokenizer.json").write_bytes(bundle.tokenizer_path.read_bytes())
 
     return write_bundle(directory, bundle.manifest, fill)
+
+
+def source_of(directory: Path, config: Any) -> Bundle:
+    """A source bundle of any architecture of transformers; every weight is random, biases and norms too."""
+    import torch
+    import transformers
+
+    torch.manual_seed(0)
+    model = transformers.AutoModelForSequenceClassification.from_config(config)
+    with torch.no_grad():
+        for parameter in model.parameters():  # they begin as zeros and ones, which would hide a lost one
+            parameter.add_(torch.randn_like(parameter), alpha=0.05)
+    labels = tuple(f"label {number}" for number in range(config.num_labels))
+    signature = replace(builders.SIGNATURE, labels=labels, outputs=())
+
+    def fill(where: Path) -> None:
+        model.save_pretrained(where)
+        (where / TOKENIZER_FILE).write_text(builders.tokenizer_json(), "utf-8")
+
+    manifest = builders.manifest("source", ArtifactFormat.HUGGINGFACE, version=None, signature=signature)
+    return write_bundle(directory, manifest, fill)
 
 
 def onnx_source(directory: Path, **graph: Any) -> Bundle:

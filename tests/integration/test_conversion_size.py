@@ -9,7 +9,7 @@ import pytest
 from seatrial.bundle import TOKENIZER_FILE, Bundle, write_bundle
 from seatrial.conversion.onnx_export import OnnxExporter
 from seatrial.conversion.quantize import DynamicQuantizer
-from seatrial.domain.model import ArtifactFormat
+from seatrial.domain.model import ArtifactFormat, Layout
 from tests import builders
 from tests.conversions import converted
 
@@ -37,7 +37,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 
 @pytest.mark.slow
 def test_a_small_encoder_is_fused_whole_and_int8_takes_a_third_of_its_bytes(source: Bundle, tmp_path: Path) -> None:
-    fp32 = converted(OnnxExporter("auto"), source, tmp_path / "fp32")
+    fp32 = converted(OnnxExporter("ort-fused"), source, tmp_path / "fp32")
     lineage = fp32.manifest.lineage
     assert lineage["opsets"] == {"ai.onnx": 17, "com.microsoft": 1}
     operators = lineage["operators"]
@@ -49,3 +49,16 @@ def test_a_small_encoder_is_fused_whole_and_int8_takes_a_third_of_its_bytes(sour
     int8 = converted(DynamicQuantizer("auto"), fp32, tmp_path / "int8")
     assert int8.manifest.size_bytes <= 0.35 * fp32.manifest.size_bytes
     assert int8.manifest.lineage["operators"]["QAttention"] == 6
+
+
+@pytest.mark.slow
+def test_without_padding_int8_takes_a_third_of_the_bytes_too(source: Bundle, tmp_path: Path) -> None:
+    fp32 = converted(OnnxExporter("auto"), source, tmp_path / "fp32")
+    assert fp32.manifest.artifact.layout is Layout.PACKED
+    assert fp32.manifest.lineage["opsets"] == {"ai.onnx": 17}
+    int8 = converted(DynamicQuantizer("auto"), fp32, tmp_path / "int8")
+    assert int8.manifest.artifact.layout is Layout.PACKED
+    assert int8.manifest.size_bytes <= 0.35 * fp32.manifest.size_bytes
+    assert int8.manifest.lineage["operators"]["MatMulInteger"] >= 25, "four products a layer, five in the last"
+    for bundle in (fp32, int8):
+        assert set(bundle.manifest.files) == {"model.onnx", "model.onnx.data", TOKENIZER_FILE}

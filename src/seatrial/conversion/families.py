@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from seatrial.domain.errors import UnsupportedModelError
+
 __all__ = ["Encoder", "Layer", "read_encoder"]
 
 
@@ -59,19 +61,26 @@ class Encoder:
     head_modules: tuple[Any, ...]
 
 
-def read_encoder(model: Any) -> Encoder | None:
-    """Takes a sequence classifier of transformers apart; None where it is of no family known here.
+def read_encoder(model: Any) -> Encoder:
+    """Takes a sequence classifier of transformers apart.
 
     The class is asked for by its name: a subclass, or a variant in the configuration, may compute something else.
+
+    Raises:
+        UnsupportedModelError: it is of no family known here, or configured to compute something else.
     """
-    reader = _READERS.get(type(model).__name__)
-    config = model.config
-    unusual = (
-        getattr(config, "is_decoder", False)
-        or getattr(config, "add_cross_attention", False)
-        or getattr(config, "position_embedding_type", "absolute") != "absolute"
-    )
-    return None if reader is None or unusual else reader(model)
+    name, config = type(model).__name__, model.config
+    reader = _READERS.get(name)
+    if reader is None:
+        raise UnsupportedModelError(f"The unpadded graph is not built for {name}.")
+    if getattr(config, "is_decoder", False) or getattr(config, "add_cross_attention", False):
+        raise UnsupportedModelError(f"The unpadded graph is not built for {name} as a decoder.")
+    if getattr(config, "position_embedding_type", "absolute") != "absolute":
+        raise UnsupportedModelError(f"The unpadded graph is not built for {name} with relative positions.")
+    encoder = reader(model)
+    if len(encoder.layers) < 2:
+        raise UnsupportedModelError(f"The unpadded graph is not built for {name} with a single layer.")
+    return encoder
 
 
 def _read_bert(model: Any) -> Encoder:

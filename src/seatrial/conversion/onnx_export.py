@@ -98,14 +98,14 @@ class OnnxExporter:
         """Writes the graph in the best profile that fits, by way of `plain`; returns the profile and why."""
         reasons = []
         if self._profile in (_AUTO, UNPADDED):
-            name = type(model).__name__
-            encoder = read_encoder(model)
-            if encoder is not None:
-                export_unpadded(encoder, plain)
+            try:
+                export_unpadded(read_encoder(model), plain)
+            except UnsupportedModelError as error:
+                reasons.append(str(error))
+                self._require_choice(UNPADDED, reasons)
+            else:
                 _save(plain, graph)
-                return UNPADDED, f"The unpadded graph is built for {name}."
-            reasons.append(f"The unpadded graph is not built for {name}.")
-            self._require_choice(UNPADDED, reasons)
+                return UNPADDED, f"The unpadded graph is built for {type(model).__name__}."
         architecture = export_graph(model, parent.manifest.pad_token_id, plain)
         # Before fusion: the checker cannot look inside fused operators.
         check_graph(plain, parent.manifest.signature)

@@ -16,6 +16,7 @@ from seatrial.config import ConversionSettings
 from seatrial.conversion.convert import ConversionJob, convert
 from seatrial.conversion.parity import Answers, ParityRows, check_parity
 from seatrial.conversion.torch_export import _logits_only
+from seatrial.conversion.unpadded_export import export_unpadded
 from seatrial.domain.errors import (
     ConversionError,
     InferenceError,
@@ -274,6 +275,61 @@ def test_answers_in_training_mode_fail(dropping: Bundle, rows: ParityRows) -> No
     findings = {f.check: f for f in check_parity("tiny@1/onnx-fp32", rows, answers, Precision.FP32, SETTINGS)}
     for check in ("flip_rate", "accuracy_loss", "probability_difference", "composition"):
         assert findings[f"conversion.{check}"].verdict is Verdict.FAIL, check
+
+
+def read_the_wrong_token(model: Any) -> None:
+    """The last layer goes on with the token after each text's first."""
+    one = onnx.numpy_helper.from_array(np.array([1]), "one")
+    model.graph.initializer.append(one)
+    gather = next(node for node in model.graph.node if "first_tokens" in node.input)
+    gather.input[1] = "next_tokens"
+    model.graph.node.insert(0, onnx.helper.make_node("Add", ["first_tokens", "one"], ["next_tokens"]))
+
+
+def swap_positions(model: Any) -> None:
+    set_weight(model, "_positions", lambda table: np.roll(table, 1, axis=0))
+
+
+def corrupt_a_weight(model: Any) -> None:
+    def corrupt(weight: FloatArray) -> FloatArray:
+        weight[3, 5] += 30
+        return weight
+
+    set_weight(model, "_layers.0._widen._weight", corrupt)
+
+
+def let_texts_see_each_other(model: Any) -> None:
+    """The masks no longer weigh: texts that share a row attend to each other."""
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "Constant" and onnx.numpy_helper.to_array(attribute.t).min() < -1e38:
+                attribute.t.CopyFrom(onnx.numpy_helper.from_array(np.array(0, np.float32)))
+
+
+@pytest.mark.parametrize(
+    ("damage", "seen_by"),
+    [
+        (read_the_wrong_token, "probability_difference"),
+        (swap_positions, "probability_difference"),
+        (corrupt_a_weight, "probability_difference"),
+        (let_texts_see_each_other, "composition"),
+    ],
+)
+def test_a_broken_unpadded_graph_fails(
+    damage: Callable[[Any], None], seen_by: str, torch_job: ConversionJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def export_broken(encoder: Any, path: Path) -> None:
+        export_unpadded(encoder, path)
+        model = onnx.load(str(path))
+        damage(model)
+        onnx.save(model, str(path))
+
+    monkeypatch.setattr("seatrial.conversion.onnx_export.export_unpadded", export_broken)
+    bundle = convert(torch_job, "onnx-fp32", SETTINGS)
+    assert bundle.manifest.artifact.layout is Layout.PACKED
+    assert not bundle.manifest.servable
+    assert by_check(bundle)[seen_by].verdict is Verdict.FAIL
+    assert by_check(bundle)["flip_rate"].verdict is not Verdict.PASS
 
 
 def export_with_dropout(source: Bundle, path: Path) -> None:

@@ -12,7 +12,7 @@ from seatrial.bundle import Bundle, file_entries
 from seatrial.conversion import graph
 from seatrial.conversion.graph import check_graph, copy_graph, describe_graph, save_graph
 from seatrial.domain.errors import BundleMissingFileError, ConversionError
-from seatrial.domain.model import Signature
+from seatrial.domain.model import Layout, Signature
 from tests import builders
 
 
@@ -100,6 +100,11 @@ def test_a_graph_that_is_not_what_it_should_be_is_refused(
     onnx.save(model, str(path))
     with pytest.raises(ConversionError, match=message):
         check_graph(path, builders.SIGNATURE)
+
+
+def test_a_graph_of_another_layout_is_refused(path: Path) -> None:
+    with pytest.raises(ConversionError, match=r"position_ids INT64 \[-1\].* is expected"):
+        check_graph(path, builders.SIGNATURE, layout=Layout.PACKED)
 
 
 def test_dropout_that_is_off_is_let_be(path: Path) -> None:

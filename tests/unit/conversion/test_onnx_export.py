@@ -21,7 +21,7 @@ from seatrial.conversion.quantize import DynamicQuantizer
 from seatrial.domain.errors import ConversionError, UnsupportedModelError
 from seatrial.domain.model import ArtifactFormat, Precision
 from tests import builders
-from tests.conversions import answers_of, converted, damaged, onnx_source
+from tests.conversions import answers_of, converted, damaged, onnx_source, source_of
 
 SIZES: dict[str, Any] = {
     "vocab_size": len(builders.VOCABULARY),
@@ -31,18 +31,6 @@ SIZES: dict[str, Any] = {
     "intermediate_size": 64,
     "initializer_range": 0.3,
 }
-
-
-def source_of(directory: Path, config: Any) -> Bundle:
-    """A source bundle of any architecture, with random weights."""
-    torch.manual_seed(0)
-    model = transformers.AutoModelForSequenceClassification.from_config(config)
-
-    def fill(where: Path) -> None:
-        model.save_pretrained(where)
-        (where / TOKENIZER_FILE).write_text(builders.tokenizer_json(), "utf-8")
-
-    return write_bundle(directory, builders.manifest("source", ArtifactFormat.HUGGINGFACE, version=None), fill)
 
 
 @pytest.fixture(scope="module")

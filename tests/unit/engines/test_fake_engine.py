@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from seatrial.domain.errors import InferenceError
@@ -25,6 +26,14 @@ def test_scripted_failures_come_at_their_call_and_calls_are_written_down() -> No
         engine.infer(INPUTS)
     engine.infer(INPUTS)
     assert engine.calls == [(2, 3), (2, 3), (2, 3)]
+
+
+def test_it_answers_alike_in_every_layout() -> None:
+    batch = TokenBatch.from_rows([[2, 7, 3], [2, 3], [9]])
+    padded, packed = FakeEngine(), FakeEngine(layout=Layout.PACKED)
+    answer = packed.infer(lay_out(batch, Layout.PACKED)).logits
+    np.testing.assert_array_equal(answer, padded.infer(lay_out(batch, Layout.PADDED)).logits)
+    assert padded.calls == packed.calls == [(3, 3)]
 
 
 def test_as_many_columns_as_labels() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,13 @@ def test_other_inputs_than_the_signature_are_refused(tmp_path: Path) -> None:
 
     with pytest.raises(UnsupportedModelError, match="mask_in"):
         load_engine(bundle_of(tmp_path / "bundle", edited(rename)))
+
+
+def test_a_padded_graph_in_the_place_of_a_packed_one_is_refused(tmp_path: Path) -> None:
+    bundle = onnx_bundle(tmp_path / "bundle")
+    artifact = replace(bundle.manifest.artifact, layout=Layout.PACKED)
+    with pytest.raises(UnsupportedModelError, match=r"where a packed graph of its signature takes \['cell_texts'"):
+        load_engine(Bundle(bundle.directory, replace(bundle.manifest, artifact=artifact)))
 
 
 def test_a_graph_without_logits_is_refused(tmp_path: Path) -> None:
