@@ -137,6 +137,7 @@ class Versions:
     def _load(self, bundle: Bundle) -> Variant:
         started_s = time.monotonic()
         variant = self._make(bundle)
+        give_memory_back()  # the file's bytes, and what optimising the graph took
         logger.info("variant loaded", extra={"variant": variant.ref, "seconds": time.monotonic() - started_s})
         return variant
 
