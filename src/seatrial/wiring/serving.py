@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ __all__ = ["run_data_plane"]
 
 
 def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Callable[[dict[str, Any]], None]) -> None:
-    """Loads the bundles and serves them until SIGTERM or SIGINT.
+    """Loads the bundles, and people's own handler where the settings name one, and serves until SIGTERM or SIGINT.
 
     Args:
         announce: told models and addresses once everything is loaded.
@@ -27,6 +28,7 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
     from seatrial.engines.loading import load_engine
     from seatrial.engines.warm_up import warmed_up
     from seatrial.serving.cores import usable_cores
+    from seatrial.serving.handlers import OwnCode
     from seatrial.serving.plane import DataPlane
     from seatrial.serving.server import Addresses, serve
 
@@ -48,6 +50,8 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         find_bundle=lambda ref: index.resolve(VersionRef.parse(ref), settings.serving.artifact, verify=False),
         load_wide_engine=load_wide,
     )
+    if settings.serving.handler:
+        sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
     opened: list[Addresses] = []
 
     def ready() -> None:
@@ -59,4 +63,6 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
             }
         )
 
-    serve(plane, bundles, announce=opened.append, on_ready=ready)
+    own_code = [OwnCode(settings.serving.handler, settings.model.name, settings.project_dir)]
+    served = [*bundles, *(own_code if settings.serving.handler else ())]
+    serve(plane, served, announce=opened.append, on_ready=ready)
