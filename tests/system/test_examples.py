@@ -18,9 +18,9 @@ pytestmark = pytest.mark.slow
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCRIPTS = sorted(path.parent.name for path in EXAMPLES.glob("*/run.sh"))
-LABELS = {"01-your-own-model": ["negative", "positive"]}
+LABELS = {"01-your-own-model": ["negative", "positive"], "02-own-code": ["billing", "delivery", "technical"]}
 """What each example must print: the labels of the texts it asks about, in their order."""
-MADE = shutil.ignore_patterns("model", "reviews.csv", ".*")
+MADE = shutil.ignore_patterns("model", "model.joblib", "reviews.csv", ".*")
 """What an earlier run may have left in the tree."""
 
 

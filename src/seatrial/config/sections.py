@@ -200,6 +200,8 @@ class ServingSettings(Section):
     """Model that bare /predict asks; empty: the only one."""
     artifact: str = "onnx-fp32"
     """Artifact that is served unless the command names another."""
+    handler: str = ""
+    """`package.module:Class` of your own code, served as version 1 of the model; empty: bundles are served."""
     sessions: Annotated[int, Field(ge=0, le=256)] = 0
     """Engine workers with one thread each; 0: one a core."""
     max_batch_texts: Positive = 8

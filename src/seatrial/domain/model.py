@@ -30,10 +30,11 @@ __all__ = [
 
 
 class ArtifactFormat(enum.StrEnum):
-    """How the weights of an artifact are stored, hence which engine runs it."""
+    """How the weights of an artifact are stored, hence which engine runs it; PYTHON: people's own code runs it."""
 
     HUGGINGFACE = "huggingface"
     ONNX = "onnx"
+    PYTHON = "python"
 
 
 class Precision(enum.StrEnum):

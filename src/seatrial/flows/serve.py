@@ -57,7 +57,7 @@ def bundles_of(settings: Settings, refs: Sequence[str], directories: Sequence[Pa
     """Finds the bundles to serve and refuses those that may not be; their files are checked when they are loaded."""
     index = BundleIndex(settings.bundles_dir)
     wanted = [VersionRef.parse(ref) for ref in refs]
-    if not wanted and not directories:
+    if not wanted and not directories and not settings.serving.handler:
         wanted = [VersionRef.parse(settings.model.name)]
     bundles = [index.resolve(ref, settings.serving.artifact, verify=False) for ref in wanted]
     bundles += [Bundle.open(directory, verify=False) for directory in directories]

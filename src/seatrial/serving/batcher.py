@@ -71,6 +71,7 @@ class Batcher:
         # Promised a place (being tokenised, or waiting in the line): requests, and what has a lower priority.
         self._admitted_texts = [0, 0]
         self._running: set[Batch[_Caller]] = set()
+        self._running_texts = 0
         self._rate = DrainRate()
         self._wake = asyncio.Event()
         self._batch_ended = asyncio.Event()
@@ -164,7 +165,7 @@ class Batcher:
             self._wake.clear()
             try:
                 while len(self._running) < self._policy.workers:
-                    batch = next_batch(self._line, time.monotonic(), self._policy)
+                    batch = next_batch(self._line, time.monotonic(), self._policy, self._running_texts)
                     if batch is None:
                         break
                     self._begin(batch)
@@ -177,6 +178,7 @@ class Batcher:
         self._line.take(batch)
         all_cores = deserves_all_cores(batch, self._line.texts, len(self._running))
         self._running.add(batch)
+        self._running_texts += batch.texts
         for part in batch.slices:
             self._admitted_texts[part.caller.priority > 0] -= part.stop - part.start
             part.caller.queue_s = now_s - part.caller.arrived_s
@@ -184,6 +186,7 @@ class Batcher:
 
     def _end(self, batch: Batch[_Caller], outcome: _Done | Exception) -> None:
         self._running.discard(batch)
+        self._running_texts -= batch.texts
         self._batch_ended.set()
         self._wake.set()
         if isinstance(outcome, Exception):

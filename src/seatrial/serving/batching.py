@@ -155,12 +155,13 @@ class Line(Generic[CallerT]):
         return caller.remaining
 
 
-def next_batch(line: Line[CallerT], now_s: float, policy: BatchPolicy) -> Batch[CallerT] | None:
+def next_batch(line: Line[CallerT], now_s: float, policy: BatchPolicy, running_texts: int = 0) -> Batch[CallerT] | None:
     """The batch a free worker should take: the first caller's variant, its callers in the order of the line.
 
     - It never waits for more texts to come.
-    - A worker takes its share of the line, not the whole: with several workers free, one long batch would leave the
-      others idle and make every caller wait for the longest text.
+    - A worker takes its share of all texts that wait or are computed, not the whole line: one long batch would leave
+      the other workers idle and make every caller wait for the longest text. Shares even out: whoever took too much
+      leaves more to the others next time.
     - A turn is one batch: who began a batch and has texts left goes to the end of the line (`Line.take`). So a request
       waits for at most one batch of each that stands before it, however large that is; and between two turns of a
       large one everybody else has at most one.
@@ -169,6 +170,7 @@ def next_batch(line: Line[CallerT], now_s: float, policy: BatchPolicy) -> Batch[
     Args:
         line: the callers; not changed.
         now_s: callers whose deadline has come are passed over.
+        running_texts: texts that the other workers are at.
 
     Returns:
         None where nobody waits.
@@ -180,7 +182,7 @@ def next_batch(line: Line[CallerT], now_s: float, policy: BatchPolicy) -> Batch[
         [(0, 3), (0, 1)]
     """
     for callers, texts in line.rows():
-        room = min(policy.max_texts, math.ceil(texts / policy.workers))
+        room = min(policy.max_texts, math.ceil((texts + running_texts) / policy.workers))
         slices = _fill(callers, now_s, room, policy.max_tokens)
         if slices:
             return Batch(tuple(slices))

@@ -25,6 +25,11 @@ class Payload(Protocol):
         """(texts + 1,) array of tokens before each text, and of all; what a text costs is its number of tokens."""
         ...
 
+    @property
+    def tokens(self) -> int:
+        """Tokens of all texts."""
+        ...
+
     def __len__(self) -> int: ...
 
     def slice(self, start: int, stop: int) -> Self:

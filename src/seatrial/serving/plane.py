@@ -17,7 +17,9 @@ from seatrial.domain.inference import InferenceEngine, PredictionRecord, RecordS
 from seatrial.serving.batcher import Batcher
 from seatrial.serving.batching import BatchPolicy
 from seatrial.serving.cores import usable_cores
+from seatrial.serving.handlers import OwnCode
 from seatrial.serving.metrics import MetricsSink
+from seatrial.serving.payload import Payload
 from seatrial.serving.questions import Answer, Question, check_inputs
 from seatrial.serving.splitting import pick_variant
 from seatrial.serving.variants import Variant, load_variant
@@ -26,9 +28,6 @@ from seatrial.serving.versions import Versions
 __all__ = ["Answer", "DataPlane", "Question"]
 
 logger = logging.getLogger(__name__)
-
-_INLINE_CHARS = 2000
-"""Up to here (about a millisecond) texts are tokenised on the event loop: a thread would cost more than it saves."""
 
 
 class _State(enum.Enum):
@@ -61,7 +60,9 @@ class DataPlane:
         self._sinks: tuple[RecordSink, ...] = (self.metrics, *sinks)
         self._state = _State.STARTING
         self._versions = Versions(
-            lambda bundle: load_variant(bundle, load_engine, load_wide_engine),
+            lambda source: (
+                source.load() if isinstance(source, OwnCode) else load_variant(source, load_engine, load_wide_engine)
+            ),
             find_bundle or _no_bundle,
             lambda variant: self.metrics.expect(variant.model, variant.version, variant.labels),
         )
@@ -84,7 +85,7 @@ class DataPlane:
         """Most texts in one request: a request with more than the queue holds could never be served."""
         return min(self.settings.max_texts, self.settings.max_queue_texts)
 
-    def load(self, bundles: Sequence[Bundle]) -> None:
+    def load(self, bundles: Sequence[Bundle | OwnCode]) -> None:
         """Loads all bundles and becomes ready; blocks, and may run in any thread. See `Versions.load_all`."""
         self._versions.load_all(bundles)
         if self._state is _State.STARTING:
@@ -186,14 +187,14 @@ class DataPlane:
             except Exception:  # the client has its answer; one broken sink must not silence the others
                 logger.exception("record sink failed", extra={"sink": type(sink).__name__})
 
-    async def _admit(self, variant: Variant, question: Question, limit: int) -> TokenBatch:
+    async def _admit(self, variant: Variant, question: Question, limit: int) -> Payload:
         """The question as tokens, with a place in the queue promised to them."""
         inputs = question.inputs
         self._batcher.admit(len(inputs), question.priority)
         if isinstance(inputs, TokenBatch):
             return inputs
         try:
-            if sum(map(len, inputs)) <= _INLINE_CHARS:
+            if sum(map(len, inputs)) <= variant.tokenizer.inline_chars:
                 return variant.tokenizer.encode(inputs, limit)
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(self._tokenisers, variant.tokenizer.encode, inputs, limit)

@@ -72,6 +72,8 @@ def check_inputs(inputs: Sequence[str] | TokenBatch, variant: Variant, max_texts
 
 
 def _check_tokens(tokens: TokenBatch, variant: Variant) -> None:
+    if not variant.tokenizer.token_ids:
+        raise InvalidRequestError(f"{variant.ref} reads texts and no token ids: send texts.")
     lengths = tokens.lengths
     if not lengths.all():
         raise InvalidRequestError(f"Row {int(lengths.argmin())} of input_ids has no tokens: send at least one in each.")

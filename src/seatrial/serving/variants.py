@@ -2,19 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from seatrial.bundle import Bundle
 from seatrial.domain.errors import UsageError
-from seatrial.domain.inference import FloatArray, InferenceEngine, TokenBatch
+from seatrial.domain.inference import FloatArray, InferenceEngine
 from seatrial.domain.model import Layout
+from seatrial.serving.payload import Payload
 from seatrial.text.labels import label_names, softmax
 from seatrial.text.layout import lay_out
 from seatrial.text.tokenizer import Tokenizer
 
-__all__ = ["TextScore", "Variant", "load_variant"]
+__all__ = ["Reader", "TextScore", "Variant", "load_variant"]
+
+
+class Reader(Protocol):
+    """What turns texts into what the engine takes; a `Tokenizer` is one."""
+
+    @property
+    def inline_chars(self) -> int:
+        """Up to how many characters it may read on the event loop."""
+        ...
+
+    @property
+    def max_tokens(self) -> int:
+        """Most tokens of a text."""
+        ...
+
+    @property
+    def token_ids(self) -> int:
+        """How many ids there are, the first one 0; 0 where only texts are read."""
+        ...
+
+    def effective_length(self, max_length: int) -> int:
+        """The limit that applies where a client asks for `max_length` tokens."""
+        ...
+
+    def encode(self, texts: Sequence[str], max_length: int) -> Payload:
+        """The texts, each cut to `max_length` tokens."""
+        ...
 
 
 class TextScore(NamedTuple):
@@ -42,7 +70,7 @@ class Variant:
     model: str
     version: str
     labels: tuple[str, ...]
-    tokenizer: Tokenizer
+    tokenizer: Reader
     engine: InferenceEngine
     pad_id: int = 0
     wide_engine: InferenceEngine | None = None
@@ -57,8 +85,11 @@ class Variant:
         """Whether texts of a batch are padded to the longest one."""
         return self.engine.artifact.layout is Layout.PADDED
 
-    def score(self, payload: TokenBatch, *, all_cores: bool = False) -> FloatArray:
+    def score(self, payload: Any, *, all_cores: bool = False) -> FloatArray:
         """Logits of one batch, (texts, labels) float32.
+
+        Args:
+            payload: what `tokenizer` made, or a TokenBatch.
 
         Raises:
             InferenceError: the engine failed.

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from seatrial.bundle import Bundle
 from seatrial.domain.errors import ModelNotServedError, UsageError, VersionInUseError
+from seatrial.serving.handlers import OwnCode
 from seatrial.serving.low_priority import give_memory_back, run_at_low_priority
 from seatrial.serving.splitting import Served
 from seatrial.serving.variants import Variant
@@ -31,14 +32,14 @@ class Versions:
     """Which variants are loaded, who gets the traffic, and which of them are in use. Belongs to the event loop.
 
     Args:
-        make: makes the variant of a bundle, warmed up; slow, called in a thread.
+        make: makes the variant of a bundle or of a handler, warmed up; slow, called in a thread.
         find_bundle: the bundle of ``MODEL@V``; may read files, called in a thread.
         on_loaded: told about each variant before it takes requests.
     """
 
     def __init__(
         self,
-        make: Callable[[Bundle], Variant],
+        make: Callable[[Bundle | OwnCode], Variant],
         find_bundle: Callable[[str], Bundle],
         on_loaded: Callable[[Variant], None],
     ) -> None:
@@ -49,7 +50,7 @@ class Versions:
         self._uses: dict[Variant, _Use] = {}
         self._one_at_a_time = asyncio.Lock()  # two that load at once would take both cores
 
-    def load_all(self, bundles: Sequence[Bundle]) -> None:
+    def load_all(self, bundles: Sequence[Bundle | OwnCode]) -> None:
         """Loads what a process starts with; blocks, and may run in any thread.
 
         Raises:
@@ -134,9 +135,10 @@ class Versions:
 
         return end
 
-    def _load(self, bundle: Bundle) -> Variant:
+    def _load(self, bundle: Bundle | OwnCode) -> Variant:
         started_s = time.monotonic()
         variant = self._make(bundle)
+        give_memory_back()  # the file's bytes, and what optimising the graph took
         logger.info("variant loaded", extra={"variant": variant.ref, "seconds": time.monotonic() - started_s})
         return variant
 

@@ -28,6 +28,9 @@ letters, can lose tokens that would have fitted."""
 class Tokenizer:
     """A `tokenizer.json`, read once, safe to use from any thread."""
 
+    inline_chars = 2000
+    """Up to here (about a millisecond) a thread of its own would cost more than it saves."""
+
     def __init__(self, tokenizer: tokenizers.Tokenizer, max_tokens: int) -> None:
         tokenizer.no_truncation()
         tokenizer.no_padding()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ _FILES = ("api_keys_file", "admin_token_file", "tls_cert_file", "tls_key_file", 
 
 
 def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Callable[[dict[str, Any]], None]) -> None:
-    """Loads the bundles and serves them until SIGTERM or SIGINT.
+    """Loads the bundles, and people's own handler where the settings name one, and serves until SIGTERM or SIGINT.
 
     Args:
         announce: told models and addresses once everything is loaded.
@@ -35,6 +36,7 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
     from seatrial.engines.warm_up import warmed_up
     from seatrial.serving.cores import usable_cores
     from seatrial.serving.feedback import FeedbackDesk, RecentAnswers
+    from seatrial.serving.handlers import OwnCode
     from seatrial.serving.plane import DataPlane
     from seatrial.serving.server import Addresses, serve
 
@@ -58,6 +60,8 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         find_bundle=lambda ref: index.resolve(VersionRef.parse(ref), settings.serving.artifact, verify=False),
         load_wide_engine=load_wide,
     )
+    if settings.serving.handler:
+        sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
     opened: list[Addresses] = []
 
     def ready() -> None:
@@ -69,9 +73,11 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
             }
         )
 
+    own_code = [OwnCode(settings.serving.handler, settings.model.name, settings.project_dir)]
+    served = [*bundles, *(own_code if settings.serving.handler else ())]
     desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
     with journal.writing(plane.metrics) if journal else contextlib.nullcontext():
-        serve(plane, bundles, announce=opened.append, on_ready=ready, desk=desk)
+        serve(plane, served, announce=opened.append, on_ready=ready, desk=desk)
 
 
 def _journal(settings: Settings) -> Journal | None:

@@ -57,12 +57,18 @@ class Gate:
         self._opened.set()
 
 
-@contextlib.asynccontextmanager
-async def running(
+def running(
     max_texts: int = 8, workers: int = 1, max_queue_texts: int = 10_000, facts: list[BatchFacts] | None = None
+) -> contextlib.AbstractAsyncContextManager[Batcher]:
+    return running_by(BatchPolicy(max_texts, workers), max_queue_texts, facts)
+
+
+@contextlib.asynccontextmanager
+async def running_by(
+    policy: BatchPolicy, max_queue_texts: int = 10_000, facts: list[BatchFacts] | None = None
 ) -> AsyncIterator[Batcher]:
     seen: list[BatchFacts] = [] if facts is None else facts
-    batcher = Batcher(BatchPolicy(max_texts, workers), max_queue_texts, seen.append)
+    batcher = Batcher(policy, max_queue_texts, seen.append)
     batcher.start()
     try:
         yield batcher
@@ -79,9 +85,11 @@ def expected(tokens: TokenBatch) -> list[list[float]]:
     return FakeScorer().score(tokens)
 
 
-async def ask(batcher: Batcher, scorer: FakeScorer, tokens: TokenBatch, within_s: float = 30.0) -> Scored:
-    batcher.admit(len(tokens))
-    return await batcher.score(scorer, tokens, time.monotonic() + within_s)
+async def ask(
+    batcher: Batcher, scorer: FakeScorer, tokens: TokenBatch, within_s: float = 30.0, priority: int = 0
+) -> Scored:
+    batcher.admit(len(tokens), priority)
+    return await batcher.score(scorer, tokens, time.monotonic() + within_s, priority)
 
 
 def results(scored: Scored) -> list[list[float]]:
@@ -134,6 +142,48 @@ def test_a_lone_text_goes_to_a_free_worker_at_once() -> None:
         async with running(workers=2) as batcher:
             scored = await asyncio.wait_for(ask(batcher, FakeScorer(), texts(4)), timeout=10)
         assert len(results(scored)) == 1
+
+    asyncio.run(scenario())
+
+
+def test_only_a_text_that_is_alone_is_computed_by_all_cores() -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        scorer = FakeScorer(gate)
+        async with running(workers=2) as batcher:
+            lone = asyncio.create_task(ask(batcher, scorer, texts(4)))
+            await gate.entered.wait()
+            await ask(batcher, scorer, texts(4))  # not alone: the other is still being computed
+            gate.open()
+            await lone
+            await ask(batcher, scorer, texts(4, 4))
+            await ask(batcher, scorer, texts(4))
+        assert [texts for texts, _ in scorer.engine.calls] == [1, 1, 1, 1, 1]
+        assert scorer.all_cores == [True, False, False, False, True]
+
+    asyncio.run(scenario())
+
+
+def test_shadow_texts_take_no_place_and_no_turn_of_a_request() -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        scorer = FakeScorer(gate)
+        async with running(max_queue_texts=2) as batcher:
+            first = asyncio.create_task(ask(batcher, scorer, texts(1)))
+            await gate.entered.wait()
+            shadow = asyncio.create_task(ask(batcher, scorer, texts(2, 2), priority=1))
+            await settled()
+            with pytest.raises(OverloadedError):
+                batcher.admit(1, priority=1)
+            request = asyncio.create_task(ask(batcher, scorer, texts(3, 3)))
+            await settled()
+            with pytest.raises(OverloadedError):
+                batcher.admit(1)
+            gate.open()
+            await asyncio.gather(first, shadow, request)
+            batcher.admit(2)
+            batcher.admit(0, priority=1)
+        assert scorer.engine.calls == [(1, 1), (2, 3), (2, 2)]
 
     asyncio.run(scenario())
 
@@ -338,16 +388,19 @@ def test_a_fault_of_the_owner_itself_leaves_nobody_waiting(
 
 
 requests = st.lists(
-    st.tuples(st.integers(1, 12), st.sampled_from(["stays", "stays", "leaves at once", "leaves later"])),
+    st.tuples(st.integers(1, 12), st.sampled_from(["stays", "stays", "leaves at once", "leaves later", "too late"])),
     min_size=1,
     max_size=15,
 )
 
 
+policies = st.builds(BatchPolicy, max_texts=st.integers(1, 8), workers=st.integers(1, 3), max_tokens=st.integers(1, 60))
+
+
 @settings(max_examples=60, deadline=None)
-@given(requests, st.integers(1, 3), st.integers(1, 8), st.sets(st.integers(0, 10), max_size=2))
+@given(requests, policies, st.sets(st.integers(0, 10), max_size=2))
 def test_whatever_happens_each_caller_gets_its_own_answer_or_an_error(
-    arrivals: list[tuple[int, str]], workers: int, max_texts: int, failing: set[int]
+    arrivals: list[tuple[int, str]], policy: BatchPolicy, failing: set[int]
 ) -> None:
     def script(call: int) -> float:
         if call in failing:
@@ -357,8 +410,11 @@ def test_whatever_happens_each_caller_gets_its_own_answer_or_an_error(
     async def scenario() -> None:
         scorer = FakeScorer(script)
         batches = [texts(*range(1, count + 1), seed=i) for i, (count, _) in enumerate(arrivals)]
-        async with running(max_texts, workers) as batcher:
-            tasks = [asyncio.create_task(ask(batcher, scorer, tokens)) for tokens in batches]
+        async with running_by(policy) as batcher:
+            tasks = [
+                asyncio.create_task(ask(batcher, scorer, tokens, -1.0 if what == "too late" else 30.0, priority=i % 2))
+                for i, (tokens, (_, what)) in enumerate(zip(batches, arrivals, strict=True))
+            ]
             for task, (_, what) in zip(tasks, arrivals, strict=True):
                 if what == "leaves at once":
                     task.cancel()
@@ -370,11 +426,20 @@ def test_whatever_happens_each_caller_gets_its_own_answer_or_an_error(
             answers = await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), timeout=60)
             batcher.admit(10_000)  # not one promised place was lost
             batcher.release(10_000)
+            batcher.admit(10_000, priority=1)
+            batcher.release(10_000, priority=1)
+        for (count, longest), all_cores in zip(scorer.engine.calls, scorer.all_cores, strict=True):
+            assert count <= policy.max_texts
+            assert longest <= policy.max_tokens or count == 1
+            assert not all_cores or count == 1
         for tokens, answer, (_, what) in zip(batches, answers, arrivals, strict=True):
             if isinstance(answer, Scored):
                 np.testing.assert_allclose(results(answer), expected(tokens), atol=1e-6)
+                assert what != "too late"
             elif isinstance(answer, asyncio.CancelledError):
-                assert what != "stays"
+                assert what.startswith("leaves")
+            elif what == "too late":
+                assert isinstance(answer, DeadlineExceededError)
             else:
                 assert isinstance(answer, InferenceError)
                 assert failing
