@@ -91,7 +91,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, config: uvicorn.Config, state: ServerState, app_state: dict[str, Any], door: Door) -> None:
         super().__init__(config, state, app_state)
         self._door = door
-        self._fault: RequestError | None = None
+        self._fault: RequestError | None = None  # why the client is refused
         self._deaf = False
         self._end_at_s: float | None = None  # it will be ended then, whatever the client does
         self._head_since_s: float | None = None  # headers are awaited since
@@ -210,6 +210,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, error: RequestError) -> None:
         """Answers with the error and ends the connection, once what was asked before is answered."""
+        self._fault = error
         self._deaf = True
         self._door.count(error_row(type(error)).reason or "malformed")
         if self._answering and not self._body_arrives:
