@@ -72,6 +72,13 @@ def test_the_connection_goes_on_after_a_body_that_was_refused_unread(plane: Runn
             assert answer.status == status
 
 
+@pytest.mark.parametrize("size_bytes", [300_000, 20_000_000])
+def test_who_wants_the_connection_closed_still_reads_why_its_body_was_refused(plane: Running, size_bytes: int) -> None:
+    headers = {"Content-Type": "application/json", "Connection": "close"}
+    for _ in range(10):
+        assert plane.request("POST", "/predict", b" " * size_bytes, headers).status == 413
+
+
 @pytest.mark.parametrize(
     "headers",
     [

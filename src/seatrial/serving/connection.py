@@ -35,8 +35,9 @@ __all__ = ["Connection", "ConnectionLimits", "Door"]
 _MOST_PIPELINED = 64
 """Requests one client may send before it has read an answer."""
 _MOST_REVIEW_S = 0.25
-_LINGER_S = 1.0
-"""How long a refused client may take to read why; closing at once would reset the connection and lose the answer."""
+_LINGER_S = 2.0
+"""How long a client that still sends may take to read its last answer; closing at once would reset the connection and
+lose the answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, config: uvicorn.Config, state: ServerState, app_state: dict[str, Any], door: Door) -> None:
         super().__init__(config, state, app_state)
         self._door = door
-        self._fault: RequestError | None = None
+        self._fault: RequestError | None = None  # why the client is refused
         self._deaf = False
         self._end_at_s: float | None = None  # it will be ended then, whatever the client does
         self._head_since_s: float | None = None  # headers are awaited since
@@ -144,6 +145,8 @@ class Connection(HttpToolsProtocol):
         self._body_arrives = True
         if self._door.closing:
             self.cycle.keep_alive = False
+        if not self.cycle.keep_alive:
+            self.cycle.transport = _LastAnswer(self)
 
     def on_body(self, body: bytes) -> None:
         """Some of a body."""
@@ -154,6 +157,8 @@ class Connection(HttpToolsProtocol):
         """A request is whole."""
         self._body_arrives = False
         super().on_message_complete()
+        if self._end_at_s is not None and not self._answering:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         """An answer was handed over."""
@@ -210,6 +215,7 @@ class Connection(HttpToolsProtocol):
 
     def _refuse(self, error: RequestError) -> None:
         """Answers with the error and ends the connection, once what was asked before is answered."""
+        self._fault = error
         self._deaf = True
         self._door.count(error_row(type(error)).reason or "malformed")
         if self._answering and not self._body_arrives:
@@ -221,6 +227,16 @@ class Connection(HttpToolsProtocol):
             self.cycle.message_event.set()
         if not answered:
             self.transport.write(_as_http(error))
+        self._linger()
+
+    def end_with_answer(self) -> None:
+        """Ends the connection after its last answer, a little later where the client still sends what was not read."""
+        if self._body_arrives:
+            self._linger()
+        else:
+            self.transport.close()
+
+    def _linger(self) -> None:
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self._end_at_s = self.loop.time() + _LINGER_S
@@ -235,6 +251,23 @@ class Connection(HttpToolsProtocol):
         return HeadersTooLargeError(
             f"Request line and headers are over {self._door.limits.max_header_bytes} bytes: send fewer or shorter ones."
         )
+
+
+class _LastAnswer(asyncio.Transport):
+    """What the last request of a connection writes to."""
+
+    def __init__(self, connection: Connection) -> None:
+        super().__init__()
+        self._connection = connection
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self._connection.transport.write(data)
+
+    def is_closing(self) -> bool:
+        return self._connection.transport.is_closing()
+
+    def close(self) -> None:
+        self._connection.end_with_answer()
 
 
 class _Backpressure(FlowControl):

@@ -10,6 +10,7 @@ import pytest
 import uvicorn
 from uvicorn.server import ServerState
 
+from seatrial.domain.errors import HeadersTooLargeError, TooManyConnectionsError
 from seatrial.serving.asgi import Receive, Scope, Send, json_reply
 from seatrial.serving.connection import Connection, ConnectionLimits, Door
 
@@ -137,11 +138,20 @@ async def test_an_answer_that_is_not_read_is_given_up(port: Port) -> None:
 @on_a_loop
 async def test_the_third_of_two_connections_is_told_and_the_fifth_is_not(port: Port) -> None:
     wires = [Wire() for _ in range(5)]
-    for wire in wires:
-        port.connect(wire)
+    opened = [port.connect(wire) for wire in wires]
+    assert [type(connection._fault) is TooManyConnectionsError for connection in opened[:4]] == [False] * 2 + [True] * 2
     assert [wire.written[9:12] for wire in wires] == [b"", b"", b"503", b"503", b""]
     assert wires[4].ended == "aborted"
     assert port.counts == ["connections"] * 3
+
+
+@on_a_loop
+async def test_a_head_over_the_limit_stops_the_parser(port: Port) -> None:
+    connection = port.connect(Wire())
+    connection.on_message_begin()
+    connection.on_header(b"x", b"y" * 1000)
+    with pytest.raises(HeadersTooLargeError, match="1000 bytes"):
+        connection.on_headers_complete()
 
 
 @on_a_loop
