@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from seatrial.bundle import Bundle
+from seatrial.bundle import Bundle, BundleIndex
 from seatrial.config import Settings
 from seatrial.domain.inference import InferenceEngine
+from seatrial.domain.model import ArtifactFormat, VersionRef
 
-__all__ = ["run_data_plane"]
+if TYPE_CHECKING:
+    from seatrial.serving.plane import DataPlane
+
+__all__ = ["make_data_plane", "run_data_plane"]
 
 
 def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Callable[[dict[str, Any]], None]) -> None:
@@ -20,17 +24,37 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         announce: told models and addresses once everything is loaded.
 
     Raises:
-        ConfigError: an address cannot be listened on.
+        ConfigError: an address cannot be listened on, or the handler cannot be used.
         BundleError, RefusedArtifactError, UnsupportedModelError: a bundle cannot or may not be served.
     """
-    from seatrial.bundle import BundleIndex
-    from seatrial.domain.model import ArtifactFormat, VersionRef
+    from seatrial.serving.handlers import OwnCode
+    from seatrial.serving.server import Addresses, serve
+
+    plane = make_data_plane(settings)
+    served: list[Bundle | OwnCode] = list(bundles)
+    if settings.serving.handler:
+        sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
+        served.append(OwnCode(settings.serving.handler, settings.model.name, settings.project_dir))
+    opened: list[Addresses] = []
+
+    def ready() -> None:
+        announce(
+            {
+                "models": [variant.ref for variant in plane.variants],
+                "public": opened[0].public_url,
+                "internal": opened[0].internal_url,
+            }
+        )
+
+    serve(plane, served, announce=opened.append, on_ready=ready)
+
+
+def make_data_plane(settings: Settings) -> DataPlane:
+    """A data plane with nothing loaded yet, which finds versions in the bundle index and warms up what it loads."""
     from seatrial.engines.loading import load_engine
     from seatrial.engines.warm_up import warmed_up
     from seatrial.serving.cores import usable_cores
-    from seatrial.serving.handlers import OwnCode
     from seatrial.serving.plane import DataPlane
-    from seatrial.serving.server import Addresses, serve
 
     index = BundleIndex(settings.bundles_dir)
     lone_threads = settings.serving.lone_threads or usable_cores()
@@ -44,25 +68,9 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         return load(bundle, lone_threads) if fits else None
 
     # One thread a call: as many calls run at once as there are cores (serving.sessions).
-    plane = DataPlane(
+    return DataPlane(
         settings.serving,
         load,
         find_bundle=lambda ref: index.resolve(VersionRef.parse(ref), settings.serving.artifact, verify=False),
         load_wide_engine=load_wide,
     )
-    if settings.serving.handler:
-        sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
-    opened: list[Addresses] = []
-
-    def ready() -> None:
-        announce(
-            {
-                "models": [variant.ref for variant in plane.variants],
-                "public": opened[0].public_url,
-                "internal": opened[0].internal_url,
-            }
-        )
-
-    own_code = [OwnCode(settings.serving.handler, settings.model.name, settings.project_dir)]
-    served = [*bundles, *(own_code if settings.serving.handler else ())]
-    serve(plane, served, announce=opened.append, on_ready=ready)
