@@ -19,7 +19,6 @@ from seatrial.bundle import Bundle
 from seatrial.domain.errors import ConfigError
 from seatrial.serving.app import create_app
 from seatrial.serving.asgi import ASGIApp
-from seatrial.serving.handlers import OwnCode
 from seatrial.serving.health import InternalApp
 from seatrial.serving.plane import DataPlane
 
@@ -55,7 +54,7 @@ class Server:
     """
 
     def __init__(
-        self, plane: DataPlane, bundles: Sequence[Bundle | OwnCode], on_ready: Callable[[], None] = lambda: None
+        self, plane: DataPlane, bundles: Sequence[Bundle], on_ready: Callable[[], None] = lambda: None
     ) -> None:
         settings = plane.settings
         self._plane = plane
@@ -108,7 +107,7 @@ class Server:
 
 def serve(
     plane: DataPlane,
-    bundles: Sequence[Bundle | OwnCode],
+    bundles: Sequence[Bundle],
     *,
     announce: Callable[[Addresses], None],
     on_ready: Callable[[], None] = lambda: None,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from seatrial.bundle import Bundle, BundleIndex
 from seatrial.config import Settings
-from seatrial.domain.inference import InferenceEngine
+from seatrial.domain.inference import InferenceEngine, RecordSink
 from seatrial.domain.model import ArtifactFormat, VersionRef
 
 if TYPE_CHECKING:
@@ -27,14 +27,9 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         ConfigError: an address cannot be listened on, or the handler cannot be used.
         BundleError, RefusedArtifactError, UnsupportedModelError: a bundle cannot or may not be served.
     """
-    from seatrial.serving.handlers import OwnCode
     from seatrial.serving.server import Addresses, serve
 
     plane = make_data_plane(settings)
-    served: list[Bundle | OwnCode] = list(bundles)
-    if settings.serving.handler:
-        sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
-        served.append(OwnCode(settings.serving.handler, settings.model.name, settings.project_dir))
     opened: list[Addresses] = []
 
     def ready() -> None:
@@ -46,14 +41,15 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
             }
         )
 
-    serve(plane, served, announce=opened.append, on_ready=ready)
+    serve(plane, bundles, announce=opened.append, on_ready=ready)
 
 
-def make_data_plane(settings: Settings) -> DataPlane:
+def make_data_plane(settings: Settings, sinks: Sequence[RecordSink] = ()) -> DataPlane:
     """A data plane with nothing loaded yet, which finds versions in the bundle index and warms up what it loads."""
     from seatrial.engines.loading import load_engine
     from seatrial.engines.warm_up import warmed_up
     from seatrial.serving.cores import usable_cores
+    from seatrial.serving.handlers import OwnCode
     from seatrial.serving.plane import DataPlane
 
     index = BundleIndex(settings.bundles_dir)
@@ -68,9 +64,14 @@ def make_data_plane(settings: Settings) -> DataPlane:
         return load(bundle, lone_threads) if fits else None
 
     # One thread a call: as many calls run at once as there are cores (serving.sessions).
-    return DataPlane(
+    plane = DataPlane(
         settings.serving,
         load,
+        sinks,
         find_bundle=lambda ref: index.resolve(VersionRef.parse(ref), settings.serving.artifact, verify=False),
         load_wide_engine=load_wide,
     )
+    if settings.serving.handler:
+        sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
+        plane.serve_also(OwnCode(settings.serving.handler, settings.model.name, settings.project_dir))
+    return plane
