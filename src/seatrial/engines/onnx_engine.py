@@ -67,9 +67,7 @@ def _open_session(path: str, threads: int) -> Any:
     options.log_severity_level = _FATAL
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
     options.enable_mem_pattern = False  # plans for one fixed shape; every batch has another
-    # Threads that share a call wait for each other in a loop: twice as quick as sleeping, and idle between calls.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0" if threads == 1 else "1")
-    options.add_session_config_entry("session.force_spinning_stop", "1")
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     provider = ("CPUExecutionProvider", {"arena_extend_strategy": "kSameAsRequested"})
     try:
         return onnxruntime.InferenceSession(path, options, providers=[provider])

@@ -4,7 +4,8 @@ One process serves several versions on one event loop; engines run in worker thr
 It keeps serving when registry, store and control plane are down, and needs no torch, transformers, mlflow, scipy or
 SQLAlchemy.
 
-Belongs here: HTTP, the choice of the variant, batching, metrics, start-up and drain.
+Belongs here: HTTP, the choice of the variant, batching, versions that come and go, the door for people's own code,
+metrics, start-up and drain.
 Does not belong: running a model (engines are handed in), tokenising and layout (text), deciding what may be served
 (the bundle's findings do).
 Called by: wiring. Calls: domain, config, bundle, text.

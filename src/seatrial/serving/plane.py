@@ -59,6 +59,7 @@ class DataPlane:
         self.metrics = MetricsSink()
         self._sinks: tuple[RecordSink, ...] = (self.metrics, *sinks)
         self._state = _State.STARTING
+        self._own_code: list[OwnCode] = []
         self._versions = Versions(
             lambda source: (
                 source.load() if isinstance(source, OwnCode) else load_variant(source, load_engine, load_wide_engine)
@@ -85,9 +86,13 @@ class DataPlane:
         """Most texts in one request: a request with more than the queue holds could never be served."""
         return min(self.settings.max_texts, self.settings.max_queue_texts)
 
-    def load(self, bundles: Sequence[Bundle | OwnCode]) -> None:
+    def serve_also(self, own_code: OwnCode) -> None:
+        """Adds people's own code to what `load` loads."""
+        self._own_code.append(own_code)
+
+    def load(self, bundles: Sequence[Bundle]) -> None:
         """Loads all bundles and becomes ready; blocks, and may run in any thread. See `Versions.load_all`."""
-        self._versions.load_all(bundles)
+        self._versions.load_all([*bundles, *self._own_code])
         if self._state is _State.STARTING:
             self._state = _State.READY
 

@@ -22,7 +22,6 @@ from seatrial.serving.app import create_app
 from seatrial.serving.coded_bodies import CodedBodies
 from seatrial.serving.connection import ConnectionLimits, Door
 from seatrial.serving.feedback import FeedbackDesk
-from seatrial.serving.handlers import OwnCode
 from seatrial.serving.http_server import HttpServer
 from seatrial.serving.internal import InternalApp
 from seatrial.serving.key_checks import AdminCheck, KeyCheck
@@ -64,7 +63,7 @@ class Server:
     def __init__(
         self,
         plane: DataPlane,
-        bundles: Sequence[Bundle | OwnCode],
+        bundles: Sequence[Bundle],
         on_ready: Callable[[], None] = lambda: None,
         desk: FeedbackDesk | None = None,
     ) -> None:
@@ -135,7 +134,7 @@ class Server:
 
 def serve(
     plane: DataPlane,
-    bundles: Sequence[Bundle | OwnCode],
+    bundles: Sequence[Bundle],
     *,
     announce: Callable[[Addresses], None],
     on_ready: Callable[[], None] = lambda: None,

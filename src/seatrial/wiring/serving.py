@@ -7,14 +7,16 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from seatrial.bundle import Bundle
+from seatrial.bundle import Bundle, BundleIndex
 from seatrial.config import ServingSettings, Settings
-from seatrial.domain.inference import InferenceEngine
+from seatrial.domain.inference import InferenceEngine, RecordSink
+from seatrial.domain.model import ArtifactFormat, VersionRef
 
 if TYPE_CHECKING:
     from seatrial.serving.journal import Journal
+    from seatrial.serving.plane import DataPlane
 
-__all__ = ["new_api_key", "run_data_plane"]
+__all__ = ["make_data_plane", "new_api_key", "run_data_plane"]
 
 _FILES = ("api_keys_file", "admin_token_file", "tls_cert_file", "tls_key_file", "uds")
 """Settings of the section that are paths: relative ones begin at the project."""
@@ -27,18 +29,37 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         announce: told models and addresses once everything is loaded.
 
     Raises:
-        ConfigError: an address cannot be listened on, or keys or certificate cannot be used.
+        ConfigError: an address cannot be listened on, or keys, certificate or handler cannot be used.
         BundleError, RefusedArtifactError, UnsupportedModelError: a bundle cannot or may not be served.
     """
-    from seatrial.bundle import BundleIndex
-    from seatrial.domain.model import ArtifactFormat, VersionRef
+    from seatrial.serving.feedback import FeedbackDesk, RecentAnswers
+    from seatrial.serving.server import Addresses, serve
+
+    journal, answers = _journal(settings), RecentAnswers()
+    plane = make_data_plane(settings, (journal, answers) if journal else ())
+    desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
+    opened: list[Addresses] = []
+
+    def ready() -> None:
+        announce(
+            {
+                "models": [variant.ref for variant in plane.variants],
+                "public": opened[0].public_url,
+                "internal": opened[0].internal_url,
+            }
+        )
+
+    with journal.writing(plane.metrics) if journal else contextlib.nullcontext():
+        serve(plane, bundles, announce=opened.append, on_ready=ready, desk=desk)
+
+
+def make_data_plane(settings: Settings, sinks: Sequence[RecordSink] = ()) -> DataPlane:
+    """A data plane with nothing loaded yet, which finds versions in the bundle index and warms up what it loads."""
     from seatrial.engines.loading import load_engine
     from seatrial.engines.warm_up import warmed_up
     from seatrial.serving.cores import usable_cores
-    from seatrial.serving.feedback import FeedbackDesk, RecentAnswers
     from seatrial.serving.handlers import OwnCode
     from seatrial.serving.plane import DataPlane
-    from seatrial.serving.server import Addresses, serve
 
     index = BundleIndex(settings.bundles_dir)
     lone_threads = settings.serving.lone_threads or usable_cores()
@@ -51,33 +72,18 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         fits = lone_threads > 1 and bundle.manifest.artifact.format is ArtifactFormat.ONNX
         return load(bundle, lone_threads) if fits else None
 
-    journal, answers = _journal(settings), RecentAnswers()
     # One thread a call: as many calls run at once as there are cores (serving.sessions).
     plane = DataPlane(
         _with_whole_paths(settings),
         load,
-        sinks=(journal, answers) if journal else (),
+        sinks,
         find_bundle=lambda ref: index.resolve(VersionRef.parse(ref), settings.serving.artifact, verify=False),
         load_wide_engine=load_wide,
     )
     if settings.serving.handler:
         sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
-    opened: list[Addresses] = []
-
-    def ready() -> None:
-        announce(
-            {
-                "models": [variant.ref for variant in plane.variants],
-                "public": opened[0].public_url,
-                "internal": opened[0].internal_url,
-            }
-        )
-
-    own_code = [OwnCode(settings.serving.handler, settings.model.name, settings.project_dir)]
-    served = [*bundles, *(own_code if settings.serving.handler else ())]
-    desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
-    with journal.writing(plane.metrics) if journal else contextlib.nullcontext():
-        serve(plane, served, announce=opened.append, on_ready=ready, desk=desk)
+        plane.serve_also(OwnCode(settings.serving.handler, settings.model.name, settings.project_dir))
+    return plane
 
 
 def _journal(settings: Settings) -> Journal | None:

@@ -68,7 +68,8 @@ def ask(code: OwnCode, *requests: Sequence[str] | TokenBatch) -> list[Any]:
 
     async def scenario() -> list[Any]:
         plane = DataPlane(ServingSettings(sessions=1, max_batch_texts=3), no_engine)
-        plane.load([code])
+        plane.serve_also(code)
+        plane.load([])
         plane.start()
         try:
             questions = [Question(inputs, time.monotonic() + 30) for inputs in requests]
@@ -151,7 +152,8 @@ def test_a_handler_that_cannot_be_served_is_refused_with_the_reason(
 
 def test_a_handler_is_a_variant_like_any_other(project: Path) -> None:
     plane = DataPlane(ServingSettings(), no_engine)
-    plane.load([own_code(project)])
+    plane.serve_also(own_code(project))
+    plane.load([])
     variant = plane.pick(None)
     assert (variant.ref, variant.labels, variant.pads) == ("lengths@1", ("short", "long"), False)
     assert variant.engine.artifact.format.value == "python"
