@@ -11,6 +11,8 @@ import uvloop
 from seatrial.loadgen.plan import Load
 from seatrial.loadgen.running import run_load
 
+__all__: list[str] = []
+
 if __name__ == "__main__":
     load = msgspec.json.decode(sys.stdin.buffer.read(), type=Load)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
