@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -34,7 +34,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
 def served(bundle: Bundle, home: Path) -> Iterator[tuple[subprocess.Popen[str], tuple[str, int]]]:
     """The process and the address of its public port."""
     command = [
-        sys.executable, "-m", "seatrial.cli", "serve", "--bundle", bundle.directory, "--json",
+        sys.executable, "-m", "seatrial.cli", "serve", "--bundle", str(bundle.directory), "--json",
         "--port", "0", "--internal-port", "0",
     ]  # fmt: skip
     process = subprocess.Popen(
@@ -42,8 +42,7 @@ def served(bundle: Bundle, home: Path) -> Iterator[tuple[subprocess.Popen[str], 
     )
     try:
         assert process.stdout is not None
-        announced, _ = json.JSONDecoder().raw_decode(_until_brace(process.stdout))
-        url = urlsplit(announced["public"])
+        url = urlsplit(_announced(process.stdout)["public"])
         yield process, (str(url.hostname), url.port or 0)
     finally:
         process.kill()
@@ -52,14 +51,14 @@ def served(bundle: Bundle, home: Path) -> Iterator[tuple[subprocess.Popen[str], 
             process.stdout.close()
 
 
-def _until_brace(lines: Any) -> str:
+def _announced(lines: Iterable[str]) -> dict[str, str]:
     """The first JSON object that is printed, over however many lines."""
     text = ""
     for line in lines:
         text += line
         with contextlib.suppress(ValueError):
-            json.loads(text)
-            return text
+            announcement: dict[str, str] = json.loads(text)
+            return announcement
     raise AssertionError(f"no announcement, only: {text}")
 
 

@@ -15,6 +15,7 @@ from seatrial.domain.errors import StorageFullError
 from seatrial.evaluation.evaluate import Evaluation, evaluate
 from seatrial.evaluation.report import HTML_FILE, JSON_FILE, write_report
 from tests.builders import dataset
+from tests.limits import file_size_limit
 from tests.unit.evaluation.examples import logits_of, scores_of, spread
 from tests.unit.reports.html_check import check_offline, check_well_formed, read
 
