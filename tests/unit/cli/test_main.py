@@ -15,7 +15,15 @@ import pytest
 
 from seatrial import __version__
 from seatrial.domain import errors
-from seatrial.domain.errors import DependencyError, MissingExtraError, OverloadedError, SeatrialError
+from seatrial.domain.errors import (
+    DeadlineExceededError,
+    DependencyError,
+    InferenceError,
+    MissingExtraError,
+    OverloadedError,
+    RateLimitedError,
+    SeatrialError,
+)
 from tests.unit.cli.conftest import Command
 
 KINDS = [kind for name in errors.__all__ if issubclass(kind := getattr(errors, name), SeatrialError)]
@@ -28,6 +36,10 @@ def made(kind: type[SeatrialError]) -> SeatrialError:
     if issubclass(kind, OverloadedError):
         return kind("The queue is full: try again.", retry_after_s=1)
     return kind("Something happened: do that.")
+
+
+OUTSIDE = (DependencyError, OverloadedError, RateLimitedError, DeadlineExceededError, InferenceError)
+"""What is nobody's mistake at this keyboard: a server that is not there, is busy, late or broken."""
 
 
 @pytest.fixture
@@ -48,7 +60,7 @@ def test_every_error_becomes_one_line_and_its_code(seatrial: Command, fault: Fau
     error = made(kind)
     fault(error)
     ended = seatrial("init")
-    assert ended.code == (3 if issubclass(kind, DependencyError) else 2)
+    assert ended.code == (3 if issubclass(kind, OUTSIDE) else 2)
     assert (ended.out, ended.err) == ("", f"seatrial: {error}\n")
 
 
