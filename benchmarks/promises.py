@@ -67,7 +67,10 @@ def project_figures(project: Path) -> list[Figure]:
     shown = json.loads(run([str(SCRIPT), "models", "show", "bert-sentiment@production", "-C", str(project), "--json"]))
     found = {(f["check"], f["subject"].rpartition("/")[2]): f for f in shown["findings"]}
     directories = {artifact["artifact"]: Path(artifact["directory"]) for artifact in shown["artifacts"]}
-    sizes = {name: (directory / "model.onnx").stat().st_size for name, directory in directories.items()}
+    sizes = {
+        name: sum(file.stat().st_size for file in directory.glob("model.onnx*"))
+        for name, directory in directories.items()
+    }
     share = sizes["onnx-int8"] / sizes["onnx-fp32"]
     flips, loss = found["conversion.flip_rate", "onnx-int8"], found["conversion.accuracy_loss", "onnx-int8"]
     exact = found["conversion.probability_difference", "onnx-fp32"]
