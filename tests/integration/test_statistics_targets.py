@@ -5,9 +5,13 @@ A share over a few hundred runs wobbles: a false-alarm rate is held against 0.05
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from benchmarks import statistics as targets
+from seatrial.config import ReleaseSettings
+from seatrial.release.presets import plan_from
 from seatrial.release.traffic import Scenario
 
 
@@ -31,7 +35,7 @@ def test_c4_slowness_is_found(percent: float, median: int, p95: int, scenario: S
 
 
 def test_c4_what_is_tolerated_is_no_alarm() -> None:
-    tolerant = targets.replace(targets.LATENCY_ONLY, latency_tolerance_rungs=1)
+    tolerant = replace(targets.LATENCY_ONLY, latency_tolerance_rungs=1)
     trial = targets.Trial(targets.one_step(50.0, 10_000, tolerant), Scenario(slowdown=1.1), 50)
     assert targets.rolled_back_ratio(targets.run_trial(trial, 60)) <= 0.1
     strict = targets.Trial(targets.one_step(50.0, 10_000, targets.LATENCY_ONLY), Scenario(slowdown=1.1), 50)
@@ -39,7 +43,7 @@ def test_c4_what_is_tolerated_is_no_alarm() -> None:
 
 
 def test_c5_a_whole_release() -> None:
-    plan = targets.plan_from(targets.ReleaseSettings(mirror_ratio=0.1, bake_s=0.0))
+    plan = plan_from(ReleaseSettings(mirror_ratio=0.1, bake_s=0.0))
     healthy = targets.run_trial(targets.Trial(plan, Scenario(), 40, 0.1), 30)
     assert targets.rolled_back_ratio(healthy) <= 0.1
     for rise, limit in ((10.0, 15), (3.0, 30)):
