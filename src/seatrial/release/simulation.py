@@ -170,10 +170,14 @@ class StickyUsers:
     def serve(self, requests: int) -> None:
         """See World."""
         rng, scenario = self._rng, self._scenario
+        if self._baking:  # nothing is compared any more: who asks does not matter
+            ratio = float(self._prone(self._errors.factor(Arm.CHALLENGER, len(self._plan.steps), 0)).mean())
+            failures = self._bake.failed_requests + int(rng.binomial(requests, ratio))
+            self._bake = replace(self._bake, requests=self._bake.requests + requests, failed_requests=failures)
+            return
         users = rng.integers(len(self._names), size=requests)
-        share = 1.0 if self._baking else self._plan.steps[self._steps - 1].share_ratio
-        challenger = self._places[users] < share
-        place = min(self._steps, len(self._plan.steps)) - 1
+        place = self._steps - 1
+        challenger = self._places[users] < self._plan.steps[place].share_ratio
         factor = self._errors.factor(Arm.CHALLENGER, place, self._served_of_step)
         prone = np.where(challenger, self._prone(factor)[users], self._prone(1.0)[users])
         failed = rng.random(requests) < prone
@@ -184,11 +188,6 @@ class StickyUsers:
         shifted = rng.random(requests) < scenario.label_shift * challenger
         classes = np.where(shifted, 0, rng.choice(len(self._labels), requests, p=self._shares))
         self._served_of_step += requests
-        if self._baking:
-            bake = self._bake
-            failures = bake.failed_requests + int(failed.sum())
-            self._bake = replace(bake, requests=bake.requests + requests, failed_requests=failures)
-            return
         for user, right, bad, latency_s, label in zip(
             users.tolist(), challenger.tolist(), failed.tolist(), latencies_s.tolist(), classes.tolist(), strict=True
         ):

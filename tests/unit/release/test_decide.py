@@ -98,7 +98,8 @@ def test_disagreement_alone_rolls_back() -> None:
 def test_a_guard_that_is_left_out_sees_nothing(weight: str) -> None:
     bad = replace(challenger(HEALTHY, errors=60, slow=(800, 300), classes=(700, 300)), disagreements=150)
     names = ("error_weight", "latency_weight", "class_weight", "disagreement_weight")
-    only = ReleasePlan(PLAN.steps, GuardPlan(*(float(name == weight) for name in names)))
+    errors, latency, classes, disagreement = (float(name == weight) for name in names)
+    only = ReleasePlan(PLAN.steps, GuardPlan(errors, latency, classes, disagreement))
     assert look(bad, only).action is Action.ROLL_BACK
     healthy_there = {
         "error_weight": challenger(bad, errors=10),
