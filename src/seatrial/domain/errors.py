@@ -34,6 +34,7 @@
     └── RequestError               a request to the data plane that gets no prediction
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
         │   ├── MediaTypeError             the body is declared as something other than plain JSON
+        │   ├── UnsupportedFeatureError    a part of a protocol that is not offered here
         │   └── SlowRequestError           the body did not arrive within the request's time
         ├── PayloadTooLargeError       over the body or text limits
         ├── ModelNotServedError        no loaded model of that name or version
@@ -87,6 +88,7 @@ __all__ = [
     "UnknownSettingError",
     "UnknownVersionError",
     "UnreachableError",
+    "UnsupportedFeatureError",
     "UnsupportedModelError",
     "UsageError",
 ]
@@ -223,6 +225,10 @@ class InvalidRequestError(RequestError):
 
 class MediaTypeError(InvalidRequestError):
     """The body is declared as something other than plain JSON."""
+
+
+class UnsupportedFeatureError(InvalidRequestError):
+    """A part of a protocol that is not offered here."""
 
 
 class SlowRequestError(InvalidRequestError):

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from seatrial.domain.errors import InvalidRequestError, MediaTypeError
 
-__all__ = ["ErrorBody", "PredictRequest", "PredictResponse", "check_media_type", "parse_request", "schema_of"]
+__all__ = ["ErrorBody", "PredictRequest", "PredictResponse", "check_media_type", "check_unit", "parse_request", "schema_of"]
 
 _MOST_UNIT_CHARS = 256
 _EXAMPLE = '{"texts": ["The film was great."]}'
@@ -77,11 +77,20 @@ def parse_request(body: bytes) -> PredictRequest:
         raise InvalidRequestError(f"The body is nested too deeply: send {_EXAMPLE}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"The body is no request ({error}): send {_EXAMPLE}.") from None
-    if request.unit is not None and not 0 < len(request.unit) <= _MOST_UNIT_CHARS:
-        raise InvalidRequestError(
-            f"unit has {len(request.unit)} characters: send 1 to {_MOST_UNIT_CHARS}, or leave it out."
-        )
+    if request.unit is not None:
+        check_unit(request.unit)
     return request
+
+
+def check_unit(unit: str) -> str:
+    """The unit, if it can be one.
+
+    Raises:
+        InvalidRequestError: it is empty or too long.
+    """
+    if not 0 < len(unit) <= _MOST_UNIT_CHARS:
+        raise InvalidRequestError(f"unit has {len(unit)} characters: send 1 to {_MOST_UNIT_CHARS}, or leave it out.")
+    return unit
 
 
 def check_media_type(content_type: str | None, content_encoding: str | None) -> None:

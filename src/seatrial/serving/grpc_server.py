@@ -1,0 +1,137 @@
+"""The gRPC port: V2's service on the event loop of everything else. Imported only where it is switched on."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+from google.protobuf import message_factory
+from google.protobuf.message import Message
+
+from seatrial.domain.errors import ConfigError
+from seatrial.domain.inference import Outcome
+from seatrial.serving.exchange import Exchange, Lifecycle
+from seatrial.serving.http_errors import error_row, error_sentence
+from seatrial.serving.protocols import v2_grpc
+from seatrial.serving.protocols.proto import inference_pb2 as pb
+from seatrial.serving.protocols.v2_grpc import Describe
+
+__all__ = ["GrpcServer"]
+
+_Context = grpc.aio.ServicerContext[Any, Any]
+_Call = Callable[[Any, _Context], Awaitable[Message]]
+
+
+class GrpcServer:
+    """Answers `inference.GRPCInferenceService`.
+
+    Args:
+        lifecycle: of the requests, shared with the other protocols; its plane's settings name host, port and limits.
+    """
+
+    def __init__(self, lifecycle: Lifecycle) -> None:
+        self._lifecycle = lifecycle
+        self._server: grpc.aio.Server | None = None
+        self._stopping: asyncio.Task[None] | None = None
+        self.port = 0
+
+    async def start(self) -> None:
+        """Opens the port; `port` is its number from then on. Starting twice is allowed.
+
+        Raises:
+            ConfigError: it cannot be listened on.
+        """
+        if self._server is not None:
+            return
+        settings = self._lifecycle.plane.settings
+        server = grpc.aio.server(
+            options=(
+                ("grpc.max_receive_message_length", settings.max_body_bytes),
+                ("grpc.max_send_message_length", -1),
+                ("grpc.so_reuseport", 0),  # else a second process would share the port without a word
+            )
+        )
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(v2_grpc.SERVICE.full_name, self._calls()),))
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        try:
+            self.port = server.add_insecure_port(f"{host}:{settings.grpc_port}")
+        except RuntimeError as error:
+            raise ConfigError(
+                f"Cannot listen on {host}:{settings.grpc_port} for gRPC: end what uses it, set serving.grpc_port to "
+                "another port (0 for any that is free), or serving.grpc to false."
+            ) from error
+        self._server = server
+        await server.start()
+
+    async def stop(self, within_s: float) -> None:
+        """Takes no more calls, lets running ones end, and cancels those that take longer. Stopping twice is allowed."""
+        if self._server is None:
+            return
+        if self._stopping is None:
+            self._stopping = asyncio.get_running_loop().create_task(self._server.stop(within_s))
+        await asyncio.shield(self._stopping)
+
+    def _calls(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
+        calls: dict[str, _Call] = {"ModelInfer": self._infer}
+        for name, describe in v2_grpc.describing_calls(self._lifecycle).items():
+            calls[name] = _answering(describe)
+        return {
+            name: grpc.unary_unary_rpc_method_handler(
+                call,
+                message_factory.GetMessageClass(v2_grpc.SERVICE.methods_by_name[name].input_type).FromString,
+                Message.SerializeToString,
+            )
+            for name, call in calls.items()
+        }
+
+    async def _infer(self, request: pb.ModelInferRequest, context: _Context) -> Message:
+        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        exchange = Exchange.begin(
+            request.model_name, request.model_version, metadata.get("x-request-id"), metadata.get("traceparent")
+        )
+        with self._lifecycle.following(exchange):
+            try:
+                response = await self._settle(exchange, request, context)
+            except asyncio.CancelledError:  # the client left, or its deadline or the time to drain is over
+                exchange.outcome = Outcome.EXPIRED if context.time_remaining() == 0 else Outcome.CANCELLED
+                raise
+            except Exception as error:  # noqa: BLE001  the outermost catch: `failed` logs what nobody foresaw
+                self._lifecycle.failed(exchange, error)
+                await _abort(context, error, *exchange.headers())
+                raise AssertionError from error  # abort has raised
+            exchange.outcome = Outcome.SUCCESS
+            context.set_trailing_metadata(tuple(exchange.headers()))
+            return response
+
+    async def _settle(self, exchange: Exchange, request: pb.ModelInferRequest, context: _Context) -> Message:
+        variant = self._lifecycle.pick(exchange)
+        asked = v2_grpc.parse(request).within(context.time_remaining())
+        served = await self._lifecycle.predict(exchange, variant, asked)
+        return v2_grpc.render(served, request)
+
+
+def _answering(describe: Describe) -> _Call:
+    """A call that only describes; it is no request for a prediction, so nothing is recorded."""
+
+    async def call(request: Message, context: _Context) -> Message:
+        try:
+            return describe(request)
+        except Exception as error:  # noqa: BLE001  a client must not see the words of an error nobody foresaw
+            await _abort(context, error)
+            raise AssertionError from error  # abort has raised
+
+    return call
+
+
+async def _abort(context: _Context, error: Exception, *headers: tuple[str, str]) -> None:
+    """Ends a call with the status of its error; says when to come back in gRPC's own words.
+
+    Source: gRPC proposal A6, "Pushback".
+    """
+    row = error_row(type(error))
+    pushback_ms = str(round(getattr(error, "retry_after_s", 1.0) * 1000))
+    pushback = (("grpc-retry-pushback-ms", pushback_ms),) if row.retry else ()
+    await context.abort(getattr(grpc.StatusCode, row.code), error_sentence(error), (*headers, *pushback))
