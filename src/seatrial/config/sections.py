@@ -193,6 +193,10 @@ class ServingSettings(Section):
     """Engine workers with one thread each; 0: one a core."""
     max_batch_texts: Positive = 8
     """Most texts in one engine call."""
+    max_batch_tokens: Positive = 1024
+    """Most tokens in one engine call, so that long texts do not hold up short ones; one text alone may have more."""
+    lone_threads: Annotated[int, Field(ge=0, le=256)] = 0
+    """Threads that compute a text which is alone in the process; 0: one a core, 1: no second engine for it."""
     max_queue_texts: Positive = 2048
     """Texts that may wait; beyond it requests are rejected with 503."""
     max_texts: Positive = 1024

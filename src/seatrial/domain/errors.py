@@ -35,7 +35,8 @@
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
         │   ├── MediaTypeError             the body is declared as something other than plain JSON
         │   ├── UnsupportedFeatureError    a part of a protocol that is not offered here
-        │   └── SlowRequestError           the body did not arrive within the request's time
+        │   ├── SlowRequestError           the body did not arrive within the request's time
+        │   └── VersionInUseError          the version is to be unloaded and still gets its model's traffic
         ├── PayloadTooLargeError       over the body or text limits
         ├── ModelNotServedError        no loaded model of that name or version
         ├── OverloadedError            the queue is full; retry later
@@ -91,6 +92,7 @@ __all__ = [
     "UnsupportedFeatureError",
     "UnsupportedModelError",
     "UsageError",
+    "VersionInUseError",
 ]
 
 
@@ -233,6 +235,10 @@ class UnsupportedFeatureError(InvalidRequestError):
 
 class SlowRequestError(InvalidRequestError):
     """The body did not arrive within the request's time."""
+
+
+class VersionInUseError(InvalidRequestError):
+    """The version is to be unloaded and still gets its model's traffic."""
 
 
 class PayloadTooLargeError(RequestError):

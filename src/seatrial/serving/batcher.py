@@ -1,4 +1,4 @@
-"""The queue in front of the engines: one owner on the event loop, a few worker threads, no timer."""
+"""The queue in front of the engines: one owner on the event loop, a few worker threads, no timer that gathers."""
 
 from __future__ import annotations
 
@@ -6,71 +6,45 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
 
 from seatrial.domain.errors import DeadlineExceededError, InferenceError, NotReadyError, OverloadedError
-from seatrial.domain.inference import TokenBatch
-from seatrial.serving.batching import Batch, BatchPolicy, DrainRate, Line, Queued, Slice, next_batch, padding_ratio
+from seatrial.serving.batching import (
+    Batch,
+    BatchPolicy,
+    DrainRate,
+    Line,
+    Queued,
+    Slice,
+    deserves_all_cores,
+    next_batch,
+    padding_ratio,
+)
+from seatrial.serving.payload import BatchFacts, Payload, Rows, Scored, Scorer
 from seatrial.serving.workers import Workers
 
-__all__ = ["BatchFacts", "Batcher", "Scored", "Scorer"]
+__all__ = ["Batcher"]
 
 logger = logging.getLogger(__name__)
-
-
-class Scorer(Protocol):
-    """What answers a batch: a variant of the data plane."""
-
-    def score(self, tokens: TokenBatch) -> Sequence[Any]:
-        """One result for each text, in order; called from worker threads, may raise anything."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class BatchFacts:
-    """What a batch was like, for the metrics."""
-
-    texts: int
-    tokens: int
-    padding_ratio: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Scored:
-    """What a caller gets.
-
-    Attributes:
-        results: what the scorer returned for each text, in the order of the caller's texts.
-        queue_s: longest wait of its texts for an engine.
-        inference_s: time its texts spent inside engines.
-    """
-
-    results: Sequence[Any]
-    queue_s: float
-    inference_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Done:
     """What a worker made of a batch."""
 
-    results: Sequence[Any]
+    results: Rows
     busy_s: float
-    facts: BatchFacts
 
 
 @dataclass(slots=True, eq=False, kw_only=True)
 class _Caller(Queued):
     """A place in the line together with what it holds and what it was given so far."""
 
-    tokens: TokenBatch
+    payload: Payload
     arrived_s: float
     answer: asyncio.Future[Scored]
-    results: list[Any] = field(default_factory=list)
+    parts: list[tuple[int, Rows]] = field(default_factory=list)
     answered: int = 0
     queue_s: float = 0.0
     inference_s: float = 0.0
@@ -94,80 +68,86 @@ class Batcher:
         self._max_queue_texts = max_queue_texts
         self._observe = observe
         self._line: Line[_Caller] = Line()
-        self._admitted_texts = 0  # promised a place: being tokenised, or waiting in the line
+        # Promised a place (being tokenised, or waiting in the line): requests, and what has a lower priority.
+        self._admitted_texts = [0, 0]
         self._running: set[Batch[_Caller]] = set()
         self._rate = DrainRate()
         self._wake = asyncio.Event()
         self._batch_ended = asyncio.Event()
         self._owner: asyncio.Task[None] | None = None
+        self._open = False
         self._workers = Workers(policy.workers, "engine")
 
     def start(self) -> None:
         """Begins to hand out batches; needs a running event loop."""
         self._owner = asyncio.get_running_loop().create_task(self._own(), name="batcher")
+        self._open = True
 
     async def stop(self, within_s: float = 5.0) -> None:
-        """Turns away whoever waits, lets running batches end, and stops. Stopping twice is allowed.
+        """Takes nobody in any more, serves whoever is in the line, and stops. Stopping twice is allowed.
 
         Args:
-            within_s: how long running batches may take; the callers of one that takes longer are turned away too.
+            within_s: how long that may take; callers that are not served by then are turned away.
         """
+        self._open = False
         owner, self._owner = self._owner, None
         if owner is None:
             return
-        owner.cancel()
-        self._turn_away(self._line, _stopped)
         try:
             async with asyncio.timeout(within_s):
-                while self._running:
+                while self._running or self._line.texts:
                     self._batch_ended.clear()
                     await self._batch_ended.wait()
         except TimeoutError:
             logger.error("engine hangs", extra={"batches": len(self._running)})  # noqa: TRY400  the trace says nothing
+            self._turn_away(self._line, _stopped)
             for batch in self._running:
                 self._turn_away([part.caller for part in batch.slices], _stopped)
+        owner.cancel()
         self._workers.stop()
 
-    def admit(self, texts: int) -> None:
+    def admit(self, texts: int, priority: int = 0) -> None:
         """Promises a place to `texts` texts, before any work is done for them; `score` or `release` must follow.
 
         Raises:
-            OverloadedError: too many texts wait already.
+            OverloadedError: too many texts wait already; what has a lower priority never takes a request's place.
             NotReadyError: the batcher does not run.
         """
-        if self._owner is None:
+        if not self._open:
             raise _stopped()
-        if self._admitted_texts + texts > self._max_queue_texts:
+        waiting = self._admitted_texts[0] + (self._admitted_texts[1] if priority else 0)
+        if waiting + texts > self._max_queue_texts:
             raise OverloadedError(
-                f"{self._admitted_texts} texts wait already, {texts} more would be over the limit of "
+                f"{waiting} texts wait already, {texts} more would be over the limit of "
                 f"{self._max_queue_texts}: retry after the time in the Retry-After header.",
-                self._rate.retry_after_s(self._admitted_texts, self._policy.workers),
+                self._rate.retry_after_s(waiting, self._policy.workers),
             )
-        self._admitted_texts += texts
+        self._admitted_texts[priority > 0] += texts
 
-    def release(self, texts: int) -> None:
+    def release(self, texts: int, priority: int = 0) -> None:
         """Gives back a promised place that will not be used."""
-        self._admitted_texts -= texts
+        self._admitted_texts[priority > 0] -= texts
 
-    async def score(self, scorer: Scorer, tokens: TokenBatch, deadline_s: float) -> Scored:
-        """Results of texts that were admitted.
+    async def score(self, scorer: Scorer, payload: Payload, deadline_s: float, priority: int = 0) -> Scored:
+        """Results of texts that were admitted with this priority.
 
         Args:
             deadline_s: moment on the clock of `time.monotonic` from which on no engine may take a text.
+            priority: 0 for requests; a larger one waits until nobody with a smaller one does.
 
         Raises:
             DeadlineExceededError: the deadline came before engines had taken all texts.
             InferenceError: an engine failed on a batch with a text of this caller.
             NotReadyError: the batcher was stopped.
         """
-        if self._owner is None:  # stopped since the texts were admitted
-            self.release(len(tokens))
+        if not self._open:  # stopped since the texts were admitted
+            self.release(len(payload), priority)
             raise _stopped()
         loop = asyncio.get_running_loop()
         now_s = time.monotonic()
         caller = _Caller(
-            variant=scorer, texts=len(tokens), deadline_s=deadline_s,
-            tokens=tokens, arrived_s=now_s, answer=loop.create_future(), results=[None] * len(tokens),
+            variant=scorer, texts=len(payload), deadline_s=deadline_s, offsets=payload.offsets.tolist(),
+            priority=priority, payload=payload, arrived_s=now_s, answer=loop.create_future(),
         )  # fmt: skip
         self._line.add(caller)
         self._wake.set()
@@ -195,11 +175,12 @@ class Batcher:
     def _begin(self, batch: Batch[_Caller]) -> None:
         now_s = time.monotonic()
         self._line.take(batch)
-        self._admitted_texts -= batch.texts
+        all_cores = deserves_all_cores(batch, self._line.texts, len(self._running))
         self._running.add(batch)
         for part in batch.slices:
+            self._admitted_texts[part.caller.priority > 0] -= part.stop - part.start
             part.caller.queue_s = now_s - part.caller.arrived_s
-        self._workers.run(functools.partial(_score, batch), functools.partial(self._end, batch))
+        self._workers.run(functools.partial(_score, batch, all_cores), functools.partial(self._end, batch))
 
     def _end(self, batch: Batch[_Caller], outcome: _Done | Exception) -> None:
         self._running.discard(batch)
@@ -211,12 +192,12 @@ class Batcher:
             self._turn_away([part.caller for part in batch.slices], lambda: InferenceError(reason))
             return
         self._rate = self._rate.after(batch.texts, outcome.busy_s)
-        self._observe(outcome.facts)
         start = 0
         for part in batch.slices:
             stop = start + part.stop - part.start
             _deliver(part, outcome.results[start:stop], outcome.busy_s)
             start = stop
+        self._observe(_facts(batch))
 
     def _expire(self, caller: _Caller) -> None:
         if caller.remaining:
@@ -236,41 +217,53 @@ class Batcher:
                 caller.answer.exception()  # counts as seen, should the caller be cancelled in this very moment
 
     def _leave(self, caller: _Caller) -> None:
-        self._admitted_texts -= self._line.leave(caller)
+        self._admitted_texts[caller.priority > 0] -= self._line.leave(caller)
+        self._batch_ended.set()
 
 
 def _stopped() -> NotReadyError:
     return NotReadyError("The server is shutting down: send the request to another one.")
 
 
-def _score(batch: Batch[_Caller]) -> _Done:
+def _score(batch: Batch[_Caller], all_cores: bool) -> _Done:
     """Runs in a worker thread."""
-    tokens = _tokens(batch)
+    payload = _payload(batch)
     scorer: Scorer = batch.slices[0].caller.variant
     started_s = time.perf_counter()
-    results = scorer.score(tokens)
+    results = scorer.score(payload, all_cores=all_cores)
     busy_s = time.perf_counter() - started_s
     if len(results) != batch.texts:
         raise InferenceError(f"The engine answered {len(results)} rows for {batch.texts} texts.")
-    return _Done(results, busy_s, BatchFacts(len(tokens), tokens.tokens, padding_ratio(tokens.lengths)))
+    return _Done(results, busy_s)
 
 
-def _tokens(batch: Batch[_Caller]) -> TokenBatch:
-    """The token ids of the batch's texts; most batches of a quiet server are one whole request."""
+def _payload(batch: Batch[_Caller]) -> Payload:
+    """The batch's texts; most batches of a quiet server are one whole request."""
     chosen = [
-        part.caller.tokens
+        part.caller.payload
         if part.stop - part.start == part.caller.texts
-        else part.caller.tokens.take(np.arange(part.start, part.stop))
+        else part.caller.payload.slice(part.start, part.stop)
         for part in batch.slices
     ]
-    return chosen[0] if len(chosen) == 1 else TokenBatch.concatenate(chosen)
+    return chosen[0] if len(chosen) == 1 else type(chosen[0]).concatenate(chosen)
 
 
-def _deliver(part: Slice[_Caller], results: Sequence[Any], busy_s: float) -> None:
+def _facts(batch: Batch[_Caller]) -> BatchFacts:
+    lengths = batch.lengths
+    scorer: Scorer = batch.slices[0].caller.variant
+    return BatchFacts(len(lengths), sum(lengths), padding_ratio(lengths) if scorer.pads else 0.0)
+
+
+def _deliver(part: Slice[_Caller], results: Rows, busy_s: float) -> None:
     """Gives a caller its results; the last ones complete its answer. Batches may end in any order."""
     caller = part.caller
-    caller.results[part.start : part.stop] = results
-    caller.answered += len(results)
+    caller.parts.append((part.start, results))
+    caller.answered += part.stop - part.start
     caller.inference_s += busy_s
     if caller.answered == caller.texts and not caller.answer.done():
-        caller.answer.set_result(Scored(caller.results, caller.queue_s, caller.inference_s))
+        caller.parts.sort(key=_start)
+        caller.answer.set_result(Scored([results for _, results in caller.parts], caller.queue_s, caller.inference_s))
+
+
+def _start(part: tuple[int, Rows]) -> int:
+    return part[0]

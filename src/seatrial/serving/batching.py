@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import bisect
 import math
+import sys
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from seatrial.domain.inference import IntArray
-
-__all__ = ["Batch", "BatchPolicy", "DrainRate", "Line", "Queued", "Slice", "next_batch", "padding_ratio"]
+__all__ = [
+    "Batch",
+    "BatchPolicy",
+    "DrainRate",
+    "Line",
+    "Queued",
+    "Slice",
+    "deserves_all_cores",
+    "next_batch",
+    "padding_ratio",
+]
 
 _MEMORY_RATIO = 0.9
 """What is kept of the drain rate's memory at each batch: about the last ten batches count."""
@@ -24,10 +34,12 @@ class BatchPolicy:
     Attributes:
         max_texts: most texts in one engine call.
         workers: how many engine calls run at the same time.
+        max_tokens: most tokens in one engine call; a single text may have more.
     """
 
     max_texts: int
     workers: int
+    max_tokens: int = sys.maxsize
 
 
 @dataclass(slots=True, eq=False)
@@ -38,18 +50,26 @@ class Queued:
         variant: what must answer; compared by identity.
         texts: how many texts the caller has.
         deadline_s: moment from which on no engine may take them, on the clock that `next_batch` is given.
+        offsets: (texts + 1,) tokens before each text, and of all; empty: every text counts as one token.
+        priority: 0 for requests; whoever has a larger one is served only while nobody with a smaller one waits.
         taken: how many of the texts engines have taken, first ones first.
     """
 
     variant: Any
     texts: int
     deadline_s: float
+    offsets: Sequence[int] = ()
+    priority: int = 0
     taken: int = 0
 
     @property
     def remaining(self) -> int:
         """Texts that still wait."""
         return self.texts - self.taken
+
+    def tokens(self, start: int, stop: int) -> int:
+        """Tokens of the texts `start` up to `stop`."""
+        return self.offsets[stop] - self.offsets[start] if self.offsets else stop - start
 
 
 CallerT = TypeVar("CallerT", bound=Queued)
@@ -66,7 +86,7 @@ class Slice(Generic[CallerT]):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch(Generic[CallerT]):
-    """Texts of one variant for one engine call, in the order their callers came."""
+    """Texts of one variant for one engine call, in the order their callers stood."""
 
     slices: tuple[Slice[CallerT], ...]
 
@@ -75,30 +95,51 @@ class Batch(Generic[CallerT]):
         """Texts of all slices."""
         return sum(part.stop - part.start for part in self.slices)
 
+    @property
+    def lengths(self) -> list[int]:
+        """(texts,) tokens of each text."""
+        return [part.caller.tokens(index, index + 1) for part in self.slices for index in range(part.start, part.stop)]
+
 
 class Line(Generic[CallerT]):
-    """Callers with waiting texts, oldest first; any of them may leave at any time, at no cost to the others."""
+    """Callers with waiting texts, in the order of their turns; any may leave at any time, at no cost to the others."""
 
     def __init__(self) -> None:
-        # A linked list with an index: callers leave from the middle when they are cancelled or served out of turn.
-        self._callers: OrderedDict[CallerT, None] = OrderedDict()
-        self.texts = 0
+        # Linked lists with an index, one a priority: callers leave from the middle when they are cancelled or expire.
+        self._rows: dict[int, OrderedDict[CallerT, None]] = {}
+        self._texts: dict[int, int] = {}
 
     def __iter__(self) -> Iterator[CallerT]:
-        return iter(self._callers)
+        return (caller for row, _ in self.rows() for caller in row)
+
+    @property
+    def texts(self) -> int:
+        """Texts that wait."""
+        return sum(self._texts.values())
+
+    def rows(self) -> Iterator[tuple[Iterable[CallerT], int]]:
+        """The callers of each priority and how many texts they wait with, most urgent first."""
+        for priority in sorted(self._rows):
+            yield self._rows[priority], self._texts[priority]
 
     def add(self, caller: CallerT) -> None:
-        """Puts a caller at the end."""
-        self._callers[caller] = None
-        self.texts += caller.remaining
+        """Puts a caller at the end of those of its priority."""
+        self._rows.setdefault(caller.priority, OrderedDict())[caller] = None
+        self._texts[caller.priority] = self._texts.get(caller.priority, 0) + caller.remaining
 
     def take(self, batch: Batch[CallerT]) -> None:
-        """Marks the batch's texts as taken; callers without waiting texts leave."""
+        """Marks the batch's texts as taken: who has none left leaves, and it was the turn of whoever came first in it.
+
+        The last caller of a batch may have been given what room was left; it keeps its place and has its turn next.
+        """
         for part in batch.slices:
-            part.caller.taken = part.stop
-            self.texts -= part.stop - part.start
-            if not part.caller.remaining:
-                del self._callers[part.caller]
+            caller = part.caller
+            caller.taken = part.stop
+            self._texts[caller.priority] -= part.stop - part.start
+            if not caller.remaining:
+                del self._rows[caller.priority][caller]
+            elif part is batch.slices[0]:
+                self._rows[caller.priority].move_to_end(caller)
 
     def leave(self, caller: CallerT) -> int:
         """Removes a caller, if it still stands in the line.
@@ -106,18 +147,24 @@ class Line(Generic[CallerT]):
         Returns:
             How many waiting texts left with it.
         """
-        if caller not in self._callers:
+        row = self._rows.get(caller.priority)
+        if row is None or caller not in row:
             return 0
-        del self._callers[caller]
-        self.texts -= caller.remaining
+        del row[caller]
+        self._texts[caller.priority] -= caller.remaining
         return caller.remaining
 
 
 def next_batch(line: Line[CallerT], now_s: float, policy: BatchPolicy) -> Batch[CallerT] | None:
-    """The batch a free worker should take: the oldest caller's variant, its callers oldest first.
+    """The batch a free worker should take: the first caller's variant, its callers in the order of the line.
 
-    A worker takes its share of the line, not the whole: with several workers free, one long batch would leave the
-    others idle and make every caller wait for the longest text. It never waits for more texts to come.
+    - It never waits for more texts to come.
+    - A worker takes its share of the line, not the whole: with several workers free, one long batch would leave the
+      others idle and make every caller wait for the longest text.
+    - A turn is one batch: who began a batch and has texts left goes to the end of the line (`Line.take`). So a request
+      waits for at most one batch of each that stands before it, however large that is; and between two turns of a
+      large one everybody else has at most one.
+    - Callers of a lower priority are served only while nobody of a higher one waits.
 
     Args:
         line: the callers; not changed.
@@ -132,17 +179,63 @@ def next_batch(line: Line[CallerT], now_s: float, policy: BatchPolicy) -> Batch[
         >>> [(part.start, part.stop) for part in next_batch(line, 0.0, BatchPolicy(max_texts=4, workers=1)).slices]
         [(0, 3), (0, 1)]
     """
-    room = min(policy.max_texts, math.ceil(line.texts / policy.workers))
+    for callers, texts in line.rows():
+        room = min(policy.max_texts, math.ceil(texts / policy.workers))
+        slices = _fill(callers, now_s, room, policy.max_tokens)
+        if slices:
+            return Batch(tuple(slices))
+    return None
+
+
+def _fill(callers: Iterable[CallerT], now_s: float, room_texts: int, room_tokens: int) -> list[Slice[CallerT]]:
+    """The texts of the first caller that is in time, and of others of its variant, as far as there is room."""
     slices: list[Slice[CallerT]] = []
-    for caller in line:
+    for caller in callers:
         if caller.deadline_s <= now_s or (slices and caller.variant is not slices[0].caller.variant):
             continue
-        stop = min(caller.texts, caller.taken + room)
-        slices.append(Slice(caller, caller.taken, stop))
-        room -= stop - caller.taken
-        if not room:
+        start, stop = caller.taken, min(caller.texts, caller.taken + room_texts)
+        tokens = caller.tokens(start, stop)
+        if tokens > room_tokens:
+            stop = start + _fitting(caller, room_tokens)
+            if stop == start and not slices:
+                stop = start + 1  # a text longer than the budget goes alone
+            if stop > start:
+                slices.append(Slice(caller, start, stop))
             break
-    return Batch(tuple(slices)) if slices else None
+        slices.append(Slice(caller, start, stop))
+        room_texts -= stop - start
+        room_tokens -= tokens
+        if not room_texts:
+            break
+    return slices
+
+
+def _fitting(caller: Queued, room_tokens: int) -> int:
+    """How many of the caller's waiting texts, first ones first, have together at most that many tokens."""
+    if not caller.offsets:
+        return min(caller.remaining, room_tokens)
+    return bisect.bisect_right(caller.offsets, caller.offsets[caller.taken] + room_tokens) - 1 - caller.taken
+
+
+def deserves_all_cores(batch: Batch[Any], waiting_texts: int, running_batches: int) -> bool:
+    """Whether a batch should be computed by all cores together instead of by one worker's thread.
+
+    Only a single text that is alone in the process: two threads finish one text in little more than half the time,
+    but two texts on a thread each are through sooner than one after the other on both, and threads that share a text
+    wait for each other as soon as anything else runs.
+
+    Args:
+        waiting_texts: texts that wait besides the batch.
+        running_batches: batches that engines are at.
+
+    Example:
+        >>> lone = Batch((Slice(Queued("a", 1, deadline_s=9.0), 0, 1),))
+        >>> deserves_all_cores(lone, waiting_texts=0, running_batches=0)
+        True
+        >>> deserves_all_cores(lone, waiting_texts=0, running_batches=1)
+        False
+    """
+    return not waiting_texts and not running_batches and batch.texts == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,15 +261,14 @@ class DrainRate:
         return min(_LONGEST_RETRY_S, max(1.0, waiting_texts * self.busy_s / self.texts / workers))
 
 
-def padding_ratio(lengths: IntArray) -> float:
+def padding_ratio(lengths: Sequence[int]) -> float:
     """Which share of a padded batch's cells is padding.
 
     Args:
         lengths: (texts,) tokens of each text, at least one text.
 
     Example:
-        >>> import numpy as np
-        >>> padding_ratio(np.array([4, 2]))
+        >>> padding_ratio([4, 2])
         0.25
     """
-    return 1.0 - float(lengths.mean()) / float(lengths.max())
+    return 1.0 - sum(lengths) / (len(lengths) * max(lengths))

@@ -155,7 +155,10 @@ class Lifecycle:
             self.plane.record(record)
 
     def pick(self, exchange: Exchange, unit: str | None = None) -> Variant:
-        """The variant that answers; before the body is read without a unit, and again if it names one.
+        """The variant that answers.
+
+        Asked before the body is read, so that a request to nowhere is refused at once, and again by `predict` when the
+        request is whole: it may name a unit, and traffic may have been switched meanwhile.
 
         Raises:
             NotReadyError, ModelNotServedError, InvalidRequestError: see `DataPlane.pick`.
@@ -164,16 +167,14 @@ class Lifecycle:
         exchange.model, exchange.version = variant.model, variant.version
         return variant
 
-    async def predict(self, exchange: Exchange, variant: Variant, asked: Asked[Form]) -> Served[Form]:
-        """The answer of the variant picked so far, or of the one that the request's unit belongs to.
+    async def predict(self, exchange: Exchange, asked: Asked[Form]) -> Served[Form]:
+        """The answer of the variant that the request, which is whole now, belongs to.
 
         Raises:
-            RequestError: see `DataPlane.predict`.
+            RequestError: see `DataPlane.pick` and `DataPlane.predict`.
         """
-        exchange.texts = len(asked.inputs)
-        if asked.unit is not None:
-            exchange.unit = asked.unit
-            variant = self.pick(exchange, asked.unit)
+        exchange.unit, exchange.texts = asked.unit, len(asked.inputs)
+        variant = self.pick(exchange, asked.unit)
         limit_s = self.plane.settings.deadline_s
         within_s = limit_s if asked.within_s is None else min(limit_s, asked.within_s)
         question = Question(asked.inputs, exchange.received_s + within_s, asked.max_length)

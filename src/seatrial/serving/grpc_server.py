@@ -107,9 +107,9 @@ class GrpcServer:
             return response
 
     async def _settle(self, exchange: Exchange, request: pb.ModelInferRequest, context: _Context) -> Message:
-        variant = self._lifecycle.pick(exchange)
+        self._lifecycle.pick(exchange)
         asked = v2_grpc.parse(request).within(context.time_remaining())
-        served = await self._lifecycle.predict(exchange, variant, asked)
+        served = await self._lifecycle.predict(exchange, asked)
         return v2_grpc.render(served, request)
 
 

@@ -79,11 +79,11 @@ class HttpEndpoint(Generic[Form]):
 
     async def _answer(self, exchange: Exchange, scope: Scope, receive: Receive) -> Reply:
         settings = self._lifecycle.plane.settings
-        variant = self._lifecycle.pick(exchange)
+        self._lifecycle.pick(exchange)
         body = await read_body(scope, receive, settings.max_body_bytes, settings.deadline_s)
         asked = self._protocol.parse(scope, body)
         async with _while_connected(receive):
-            served = await self._lifecycle.predict(exchange, variant, asked)
+            served = await self._lifecycle.predict(exchange, asked)
         return self._protocol.render(served)
 
 

@@ -14,8 +14,8 @@ from prometheus_client.registry import Collector
 
 from seatrial import __version__
 from seatrial.domain.inference import Outcome, PredictionRecord
-from seatrial.serving.batcher import BatchFacts
 from seatrial.serving.gpu_memory import GpuMemory
+from seatrial.serving.payload import BatchFacts
 
 __all__ = ["LATENCY_EDGES_S", "UNKNOWN", "MetricsSink"]
 

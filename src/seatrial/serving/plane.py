@@ -5,20 +5,23 @@ from __future__ import annotations
 import asyncio
 import enum
 import logging
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+
+import numpy as np
 
 from seatrial.bundle import Bundle
 from seatrial.config import ServingSettings
-from seatrial.domain.errors import InvalidRequestError, NotReadyError, PayloadTooLargeError, UsageError
+from seatrial.domain.errors import NotReadyError, UsageError
 from seatrial.domain.inference import InferenceEngine, PredictionRecord, RecordSink, TokenBatch
 from seatrial.serving.batcher import Batcher
 from seatrial.serving.batching import BatchPolicy
 from seatrial.serving.cores import usable_cores
 from seatrial.serving.metrics import MetricsSink
-from seatrial.serving.variants import TextScore, Variant, load_variant, pick_variant
+from seatrial.serving.questions import Answer, Question, check_inputs
+from seatrial.serving.splitting import pick_variant
+from seatrial.serving.variants import Variant, load_variant
+from seatrial.serving.versions import Versions
 
 __all__ = ["Answer", "DataPlane", "Question"]
 
@@ -26,39 +29,6 @@ logger = logging.getLogger(__name__)
 
 _INLINE_CHARS = 2000
 """Up to here (about a millisecond) texts are tokenised on the event loop: a thread would cost more than it saves."""
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What a client asks, in whatever protocol.
-
-    Attributes:
-        max_length: tokens each text is cut to; None: the setting.
-        deadline_s: moment on the clock of `time.monotonic` from which on no engine may take a text.
-    """
-
-    texts: Sequence[str]
-    deadline_s: float
-    max_length: int | None = None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """What a variant says, and what that took.
-
-    Attributes:
-        scores: of each text.
-        tokens: tokens of all texts, special tokens included.
-        clipped_to: the limit that applied where the client asked for a longer one, else None.
-        queue_s: longest wait of the texts for an engine.
-        inference_s: time the texts spent inside engines.
-    """
-
-    scores: Sequence[TextScore]
-    tokens: int
-    clipped_to: int | None
-    queue_s: float
-    inference_s: float
 
 
 class _State(enum.Enum):
@@ -72,8 +42,10 @@ class DataPlane:
 
     Args:
         settings: section ``[serving]``.
-        load_engine: makes the engine of a bundle.
+        load_engine: makes the engine of a bundle that computes a call with one thread.
         sinks: told the facts of each request, besides `metrics`.
+        find_bundle: the bundle of ``MODEL@V``, for versions that are loaded later.
+        load_wide_engine: makes an engine that computes a call with all cores, None where that gains nothing.
     """
 
     def __init__(
@@ -81,23 +53,31 @@ class DataPlane:
         settings: ServingSettings,
         load_engine: Callable[[Bundle], InferenceEngine],
         sinks: Sequence[RecordSink] = (),
+        find_bundle: Callable[[str], Bundle] | None = None,
+        load_wide_engine: Callable[[Bundle], InferenceEngine | None] = lambda _bundle: None,
     ) -> None:
-        workers = settings.sessions or usable_cores()
         self.settings = settings
         self.metrics = MetricsSink()
-        self._load_engine = load_engine
         self._sinks: tuple[RecordSink, ...] = (self.metrics, *sinks)
-        self._variants: tuple[Variant, ...] = ()
         self._state = _State.STARTING
-        self._batcher = Batcher(
-            BatchPolicy(settings.max_batch_texts, workers), settings.max_queue_texts, self.metrics.observe_batch
+        self._versions = Versions(
+            lambda bundle: load_variant(bundle, load_engine, load_wide_engine),
+            find_bundle or _no_bundle,
+            lambda variant: self.metrics.expect(variant.model, variant.version, variant.labels),
         )
+        policy = BatchPolicy(settings.max_batch_texts, settings.sessions or usable_cores(), settings.max_batch_tokens)
+        self._batcher = Batcher(policy, settings.max_queue_texts, self.metrics.observe_batch)
         self._tokenisers = ThreadPoolExecutor(1, thread_name_prefix="tokenise")
 
     @property
     def variants(self) -> tuple[Variant, ...]:
         """What is loaded, in the order it was asked for."""
-        return self._variants
+        return self._versions.served.variants
+
+    @property
+    def traffic(self) -> Mapping[str, str]:
+        """Which version of each model answers requests that name none."""
+        return self._versions.served.traffic
 
     @property
     def max_texts(self) -> int:
@@ -105,25 +85,27 @@ class DataPlane:
         return min(self.settings.max_texts, self.settings.max_queue_texts)
 
     def load(self, bundles: Sequence[Bundle]) -> None:
-        """Loads all bundles and becomes ready; blocks, and may run in any thread.
-
-        Raises:
-            RefusedArtifactError: a bundle's findings forbid serving it.
-            BundleError, UnsupportedModelError: a bundle cannot be served.
-            UsageError: there are no bundles, or two of one version.
-        """
-        if not bundles:
-            raise UsageError("There is nothing to serve: name a version or a bundle.")
-        for bundle in bundles:
-            started_s = time.monotonic()
-            variant = load_variant(bundle, self._load_engine)
-            if variant.ref in {other.ref for other in self._variants}:
-                raise UsageError(f"{variant.ref} was named twice: serve one artifact of a version.")
-            self.metrics.expect(variant.model, variant.version, variant.labels)
-            self._variants += (variant,)
-            logger.info("variant loaded", extra={"variant": variant.ref, "seconds": time.monotonic() - started_s})
+        """Loads all bundles and becomes ready; blocks, and may run in any thread. See `Versions.load_all`."""
+        self._versions.load_all(bundles)
         if self._state is _State.STARTING:
             self._state = _State.READY
+
+    async def load_version(self, ref: str) -> Variant:
+        """Loads one more version while requests go on; see `Versions.load`.
+
+        Raises:
+            NotReadyError: the process is still loading its first versions, or shutting down.
+        """
+        self.require_ready()
+        return await self._versions.load(ref)
+
+    async def switch(self, model: str, version: str) -> None:
+        """Gives a model's traffic to another loaded version; see `Versions.switch`."""
+        self._versions.switch(model, version)
+
+    async def unload(self, ref: str) -> None:
+        """Unloads a version that has no traffic, once its running requests have ended; see `Versions.unload`."""
+        await self._versions.unload(ref)
 
     def start(self) -> None:
         """Begins to answer; needs a running event loop."""
@@ -134,56 +116,60 @@ class DataPlane:
         self._state = _State.DRAINING
 
     async def stop(self) -> None:
-        """Turns away who waits, ends the workers and closes the engines. Stopping twice is allowed."""
+        """Serves who waits, ends the workers and closes the engines. Stopping twice is allowed."""
         self.begin_drain()
         await self._batcher.stop()
         self._tokenisers.shutdown(wait=False)
-        for variant in self._variants:
-            variant.engine.close()
+        for variant in self.variants:
+            variant.close()
 
     def require_ready(self) -> None:
         """Raises NotReadyError, with the reason, unless everything is loaded and nothing drains."""
         if self._state is not _State.READY:
             raise NotReadyError(f"The server takes no requests. {self._state.value}")
 
-    def pick(self, model: str | None) -> Variant:
-        """The variant that answers a request.
+    def pick(self, model: str | None, version: str | None = None, unit: str | None = None) -> Variant:  # noqa: ARG002  a canary's split will go by the unit
+        """The variant that answers a request. Ask when the request is whole: a version may be unloaded meanwhile.
 
         Args:
             model: the model that the request names, None where it names none.
+            version: the version that it names; None: the one that has the traffic.
+            unit: the user or session it belongs to.
 
         Raises:
             NotReadyError: nothing is loaded yet.
             ModelNotServedError, InvalidRequestError: see `pick_variant`.
         """
-        if not self._variants:
+        served = self._versions.served
+        if not served.variants:
             self.require_ready()
-        return pick_variant(self._variants, model, self.settings.default_model)
+        return pick_variant(served, model, version, self.settings.default_model)
 
     async def predict(self, variant: Variant, question: Question) -> Answer:
-        """Labels and probabilities of all texts.
+        """Logits, labels and probabilities of all texts.
 
         Raises:
-            InvalidRequestError: no texts, an empty one, or a length that leaves no room for text.
+            InvalidRequestError: no texts, an empty one, token ids the model does not know, or a length that leaves no
+                room for text.
             PayloadTooLargeError: too many texts, or one that is too long.
+            ModelNotServedError: the variant was unloaded since it was picked.
             OverloadedError: too many texts wait already.
             DeadlineExceededError: no engine was free in time.
             InferenceError: the engine failed.
         """
-        limit = variant.tokenizer.effective_length(
-            self.settings.max_length if question.max_length is None else question.max_length
-        )
-        texts = question.texts
-        self._check_texts(texts)
-        self._batcher.admit(len(texts))
+        asked = self.settings.max_length if question.max_length is None else question.max_length
+        limit = variant.tokenizer.effective_length(asked)
+        check_inputs(question.inputs, variant, self.max_texts, self.settings.max_text_chars)
+        end = self._versions.begin(variant)
         try:
-            tokens = await self._tokenise(variant, texts, limit)
-        except BaseException:
-            self._batcher.release(len(texts))
-            raise
-        scored = await self._batcher.score(variant, tokens, question.deadline_s)
+            tokens = await self._admit(variant, question, limit)
+            scored = await self._batcher.score(variant, tokens, question.deadline_s, question.priority)
+        finally:
+            end()
+        logits = np.asarray(scored.parts[0] if len(scored.parts) == 1 else np.concatenate(scored.parts), np.float32)
         return Answer(
-            scores=scored.results,
+            logits=logits,
+            scores=variant.scores(logits),
             tokens=tokens.tokens,
             clipped_to=limit if limit < (question.max_length or 0) else None,
             queue_s=scored.queue_s,
@@ -198,21 +184,21 @@ class DataPlane:
             except Exception:  # the client has its answer; one broken sink must not silence the others
                 logger.exception("record sink failed", extra={"sink": type(sink).__name__})
 
-    def _check_texts(self, texts: Sequence[str]) -> None:
-        if not texts:
-            raise InvalidRequestError("texts is empty: send at least one text.")
-        if len(texts) > self.max_texts:
-            raise PayloadTooLargeError(f"{len(texts)} texts are too many: send at most {self.max_texts} at once.")
-        for index, text in enumerate(texts):
-            if not text or text.isspace():
-                raise InvalidRequestError(f"texts[{index}] is empty: send only texts that say something.")
-            if len(text) > self.settings.max_text_chars:
-                raise PayloadTooLargeError(
-                    f"texts[{index}] has {len(text)} characters: send at most {self.settings.max_text_chars}."
-                )
+    async def _admit(self, variant: Variant, question: Question, limit: int) -> TokenBatch:
+        """The question as tokens, with a place in the queue promised to them."""
+        inputs = question.inputs
+        self._batcher.admit(len(inputs), question.priority)
+        if isinstance(inputs, TokenBatch):
+            return inputs
+        try:
+            if sum(map(len, inputs)) <= _INLINE_CHARS:
+                return variant.tokenizer.encode(inputs, limit)
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._tokenisers, variant.tokenizer.encode, inputs, limit)
+        except BaseException:
+            self._batcher.release(len(inputs), question.priority)
+            raise
 
-    async def _tokenise(self, variant: Variant, texts: Sequence[str], limit: int) -> TokenBatch:
-        if sum(map(len, texts)) <= _INLINE_CHARS:
-            return variant.tokenizer.encode(texts, limit)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._tokenisers, variant.tokenizer.encode, texts, limit)
+
+def _no_bundle(ref: str) -> Bundle:
+    raise UsageError(f"This process serves only what it was started with: start it anew with {ref}.")

@@ -1,19 +1,20 @@
-"""What is loaded and can answer: variants, and which of them a request gets."""
+"""What is loaded and can answer: one version of a model with its tokenizer and its engines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from seatrial.bundle import Bundle
-from seatrial.domain.errors import InvalidRequestError, ModelNotServedError, UsageError
-from seatrial.domain.inference import InferenceEngine, TokenBatch
+from seatrial.domain.errors import UsageError
+from seatrial.domain.inference import FloatArray, InferenceEngine, TokenBatch
+from seatrial.domain.model import Layout
 from seatrial.text.labels import label_names, softmax
 from seatrial.text.layout import lay_out
 from seatrial.text.tokenizer import Tokenizer
 
-__all__ = ["TextScore", "Variant", "load_variant", "pick_variant"]
+__all__ = ["TextScore", "Variant", "load_variant"]
 
 
 class TextScore(NamedTuple):
@@ -33,7 +34,9 @@ class Variant:
 
     Attributes:
         labels: names of the classes, in the order of the logits' columns.
+        engine: computes a call with one thread; all workers share it.
         pad_id: fills padded cells.
+        wide_engine: computes a call with all cores, for a text that is alone; None: there is none.
     """
 
     model: str
@@ -42,24 +45,48 @@ class Variant:
     tokenizer: Tokenizer
     engine: InferenceEngine
     pad_id: int = 0
+    wide_engine: InferenceEngine | None = None
 
     @property
     def ref(self) -> str:
         """``name@version``."""
         return f"{self.model}@{self.version}"
 
-    def score(self, tokens: TokenBatch) -> list[TextScore]:
-        """Labels and probabilities of one batch, as plain objects: made here, they are made in a worker thread.
+    @property
+    def pads(self) -> bool:
+        """Whether texts of a batch are padded to the longest one."""
+        return self.engine.artifact.layout is Layout.PADDED
+
+    def score(self, payload: TokenBatch, *, all_cores: bool = False) -> FloatArray:
+        """Logits of one batch, (texts, labels) float32.
 
         Raises:
             InferenceError: the engine failed.
         """
-        logits = self.engine.infer(lay_out(tokens, self.engine.artifact.layout, self.pad_id)).logits
+        engine = self.wide_engine if all_cores and self.wide_engine is not None else self.engine
+        return engine.infer(lay_out(payload, engine.artifact.layout, self.pad_id)).logits
+
+    def scores(self, logits: FloatArray) -> list[TextScore]:
+        """Labels and probabilities, as plain objects."""
         return list(map(TextScore, label_names(logits, self.labels), softmax(logits).tolist()))
 
+    def close(self) -> None:
+        """Gives the engines' memory back; closing twice is allowed."""
+        self.engine.close()
+        if self.wide_engine is not None:
+            self.wide_engine.close()
 
-def load_variant(bundle: Bundle, load_engine: Callable[[Bundle], InferenceEngine]) -> Variant:
+
+def load_variant(
+    bundle: Bundle,
+    load_engine: Callable[[Bundle], InferenceEngine],
+    load_wide_engine: Callable[[Bundle], InferenceEngine | None] = lambda _bundle: None,
+) -> Variant:
     """Loads a bundle whose findings allow serving, after every file was checked against its digest.
+
+    Args:
+        load_engine: makes the engine that computes a call with one thread.
+        load_wide_engine: makes the one that uses all cores; None where the artifact gains nothing from it.
 
     Raises:
         RefusedArtifactError: a finding forbids it.
@@ -79,28 +106,5 @@ def load_variant(bundle: Bundle, load_engine: Callable[[Bundle], InferenceEngine
         tokenizer=Tokenizer.from_file(bundle.tokenizer_path, manifest.signature.max_tokens),
         engine=load_engine(bundle),
         pad_id=manifest.pad_token_id,
+        wide_engine=load_wide_engine(bundle),
     )
-
-
-def pick_variant(variants: Sequence[Variant], model: str | None, default_model: str) -> Variant:
-    """Which variant answers a request: pure, so that the same request always gets the same one.
-
-    Args:
-        variants: what is loaded, at least one, in the order it was asked for.
-        model: the model that the request names, None where it names none.
-        default_model: the model for requests that name none; empty: the only one.
-
-    Raises:
-        ModelNotServedError: the model is not loaded.
-        InvalidRequestError: the request names no model and several are loaded.
-    """
-    names = list(dict.fromkeys(variant.model for variant in variants))
-    name = model or default_model or (names[0] if len(names) == 1 else "")
-    if not name:
-        raise InvalidRequestError(
-            f"Several models are served ({', '.join(names)}): ask one of them with POST /models/NAME/predict."
-        )
-    for variant in variants:
-        if variant.model == name:
-            return variant
-    raise ModelNotServedError(f"No model {name!r} is served here, only {', '.join(names)}: ask one of them.")

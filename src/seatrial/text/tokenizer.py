@@ -33,6 +33,7 @@ class Tokenizer:
         tokenizer.no_padding()
         self._tokenizer = tokenizer
         self.max_tokens = max_tokens
+        self.token_ids = tokenizer.get_vocab_size(with_added_tokens=True)
         self.special_tokens = tokenizer.num_special_tokens_to_add(False)
         if max_tokens <= self.special_tokens:
             raise UnsupportedModelError(

@@ -18,19 +18,24 @@ from seatrial.domain.errors import DeadlineExceededError, InferenceError, NotRea
 from seatrial.domain.inference import TokenBatch
 from seatrial.domain.model import Layout
 from seatrial.engines.fake_engine import FakeEngine
-from seatrial.serving.batcher import Batcher, BatchFacts, Scored
+from seatrial.serving.batcher import Batcher
 from seatrial.serving.batching import BatchPolicy
+from seatrial.serving.payload import BatchFacts, Scored
 from seatrial.text.layout import lay_out
 
 
 class FakeScorer:
     """A variant over the fake engine, whose first call can be held up."""
 
+    pads = True
+
     def __init__(self, script: Callable[[int], float] = lambda _call: 0.0) -> None:
         self.engine = FakeEngine(script=script)
+        self.all_cores: list[bool] = []
 
-    def score(self, tokens: TokenBatch) -> list[list[float]]:
-        logits: list[list[float]] = self.engine.infer(lay_out(tokens, Layout.PADDED)).logits.tolist()
+    def score(self, payload: TokenBatch, *, all_cores: bool = False) -> list[list[float]]:
+        self.all_cores.append(all_cores)
+        logits: list[list[float]] = self.engine.infer(lay_out(payload, Layout.PADDED)).logits.tolist()
         return logits
 
 
@@ -79,6 +84,11 @@ async def ask(batcher: Batcher, scorer: FakeScorer, tokens: TokenBatch, within_s
     return await batcher.score(scorer, tokens, time.monotonic() + within_s)
 
 
+def results(scored: Scored) -> list[list[float]]:
+    """The rows of all parts."""
+    return [row for part in scored.parts for row in part]
+
+
 async def settled() -> None:
     """Lets everything that is ready on the loop happen."""
     for _ in range(10):
@@ -91,7 +101,7 @@ def test_an_answer_has_the_rows_of_its_texts_in_order_though_batches_split_it() 
         async with running(max_texts=4, workers=2, facts=facts) as batcher:
             tokens = texts(*range(1, 24))
             scored = await ask(batcher, FakeScorer(), tokens)
-            np.testing.assert_allclose(scored.results, expected(tokens), atol=1e-6)
+            np.testing.assert_allclose(results(scored), expected(tokens), atol=1e-6)
         assert sum(fact.texts for fact in facts) == 23
         assert max(fact.texts for fact in facts) == 4
         assert sum(fact.tokens for fact in facts) == tokens.tokens
@@ -113,7 +123,7 @@ def test_texts_that_wait_while_the_engine_is_busy_share_the_next_batch() -> None
             answers = await asyncio.gather(first, *others)
         assert [call[0] for call in scorer.engine.calls] == [1, 5]
         for i, answer in enumerate(answers[1:]):
-            np.testing.assert_allclose(answer.results, expected(texts(5, seed=i)), atol=1e-6)
+            np.testing.assert_allclose(results(answer), expected(texts(5, seed=i)), atol=1e-6)
         assert all(answer.queue_s > 0 and answer.inference_s > 0 for answer in answers)
 
     asyncio.run(scenario())
@@ -123,7 +133,7 @@ def test_a_lone_text_goes_to_a_free_worker_at_once() -> None:
     async def scenario() -> None:
         async with running(workers=2) as batcher:
             scored = await asyncio.wait_for(ask(batcher, FakeScorer(), texts(4)), timeout=10)
-        assert len(scored.results) == 1
+        assert len(results(scored)) == 1
 
     asyncio.run(scenario())
 
@@ -162,7 +172,7 @@ def test_a_failing_batch_fails_its_own_callers_only(caplog: pytest.LogCaptureFix
         assert len(failed) == 2
         assert all(type(error) is InferenceError and "out of memory" in str(error) for error in failed)
         assert failed[0] is not failed[1], "a shared exception would gather the tracebacks of all who raise it"
-        assert len(again.results) == 1
+        assert len(results(again)) == 1
 
     with caplog.at_level(logging.CRITICAL):
         asyncio.run(scenario())
@@ -187,8 +197,8 @@ def test_a_failure_in_one_batch_of_a_long_request_takes_the_rest_of_it_out_of_th
 
 def test_an_engine_that_loses_a_row_is_an_error_and_no_shifted_answers() -> None:
     class Loser(FakeScorer):
-        def score(self, tokens: TokenBatch) -> list[list[float]]:
-            return super().score(tokens)[:-1]
+        def score(self, payload: TokenBatch, *, all_cores: bool = False) -> list[list[float]]:
+            return super().score(payload)[:-1]
 
     async def scenario() -> None:
         async with running() as batcher:
@@ -270,7 +280,7 @@ def test_a_cancelled_caller_leaves_the_line_and_harms_nobody() -> None:
     asyncio.run(scenario())
 
 
-def test_stopping_answers_what_runs_and_turns_away_what_waits() -> None:
+def test_stopping_serves_who_waits_and_takes_nobody_in() -> None:
     async def scenario() -> None:
         gate = Gate()
         scorer = FakeScorer(gate)
@@ -281,19 +291,17 @@ def test_stopping_answers_what_runs_and_turns_away_what_waits() -> None:
             admitted = texts(2)
             batcher.admit(len(admitted))
             await settled()
-            stopping = asyncio.create_task(batcher.stop())
+            stopping = asyncio.create_task(batcher.stop(within_s=30))
             await settled()
-            gate.open()
-            await stopping
-            assert len((await first).results) == 1
-            with pytest.raises(NotReadyError):
-                await waiting
             with pytest.raises(NotReadyError):
                 batcher.admit(1)
             with pytest.raises(NotReadyError):  # was being tokenised when the batcher stopped
                 await batcher.score(scorer, admitted, time.monotonic() + 30)
+            gate.open()
+            await stopping
+            assert len(results(await first)) == len(results(await waiting)) == 1
             await batcher.stop()
-        assert scorer.engine.calls == [(1, 3)]
+        assert scorer.engine.calls == [(1, 3), (1, 3)]
 
     asyncio.run(scenario())
 
@@ -323,7 +331,7 @@ def test_a_fault_of_the_owner_itself_leaves_nobody_waiting(
                 broken.setattr("seatrial.serving.batcher.next_batch", lambda *_: 1 / 0)
                 with pytest.raises(InferenceError, match="could not form a batch"):
                     await asyncio.wait_for(ask(batcher, scorer, texts(3)), 10)
-            assert len((await ask(batcher, scorer, texts(3))).results) == 1
+            assert len(results(await ask(batcher, scorer, texts(3)))) == 1
 
     with caplog.at_level(logging.CRITICAL):
         asyncio.run(scenario())
@@ -364,7 +372,7 @@ def test_whatever_happens_each_caller_gets_its_own_answer_or_an_error(
             batcher.release(10_000)
         for tokens, answer, (_, what) in zip(batches, answers, arrivals, strict=True):
             if isinstance(answer, Scored):
-                np.testing.assert_allclose(answer.results, expected(tokens), atol=1e-6)
+                np.testing.assert_allclose(results(answer), expected(tokens), atol=1e-6)
             elif isinstance(answer, asyncio.CancelledError):
                 assert what != "stays"
             else:

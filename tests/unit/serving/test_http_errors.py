@@ -17,6 +17,7 @@ STATUSES = {
     "SlowRequestError": 408,
     "PayloadTooLargeError": 413,
     "MediaTypeError": 415,
+    "VersionInUseError": 400,
     "InferenceError": 500,
     "OverloadedError": 503,
     "NotReadyError": 503,

@@ -11,9 +11,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from seatrial.domain.inference import Outcome, PredictionRecord
-from seatrial.serving.batcher import BatchFacts
 from seatrial.serving.gpu_memory import GpuMemory
 from seatrial.serving.metrics import LATENCY_EDGES_S, MetricsSink
+from seatrial.serving.payload import BatchFacts
 from tests.data_plane import FakeNvml
 from tests.servers import find_program
 

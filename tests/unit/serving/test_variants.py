@@ -9,22 +9,13 @@ import pytest
 from seatrial.bundle import Bundle
 from seatrial.domain.errors import (
     BundleAlteredError,
-    InvalidRequestError,
-    ModelNotServedError,
     RefusedArtifactError,
     UsageError,
 )
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.engines.fake_engine import FakeEngine
-from seatrial.serving.variants import Variant, load_variant, pick_variant
-from seatrial.text.tokenizer import Tokenizer
-from tests.builders import onnx_bundle, tokenizer_json
-
-
-def variant(directory: Path, model: str, version: str = "1") -> Variant:
-    path = directory / "tokenizer.json"
-    path.write_text(tokenizer_json(), "utf-8")
-    return Variant(model, version, ("negative", "positive"), Tokenizer.from_file(path, 64), FakeEngine())
+from seatrial.serving.variants import Variant, load_variant
+from tests.builders import onnx_bundle
 
 
 def load(bundle: Bundle) -> Variant:
@@ -34,7 +25,7 @@ def load(bundle: Bundle) -> Variant:
 def test_a_bundle_becomes_a_variant(tmp_path: Path) -> None:
     loaded = load(onnx_bundle(tmp_path / "bundle", version=7))
     assert (loaded.ref, loaded.labels) == ("tiny@7", ("negative", "positive"))
-    scores = loaded.score(loaded.tokenizer.encode(["good film", "awful"], 64))
+    scores = loaded.scores(loaded.score(loaded.tokenizer.encode(["good film", "awful"], 64)))
     assert [score.label for score in scores] == [
         ("negative", "positive")[score.probabilities.index(max(score.probabilities))] for score in scores
     ]
@@ -64,30 +55,3 @@ def test_a_bundle_that_was_altered_since_it_was_opened_is_not_loaded(tmp_path: P
 def test_a_bundle_without_a_version_is_not_loaded(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="register"):
         load(onnx_bundle(tmp_path / "bundle", version=None))
-
-
-def test_the_only_model_answers_when_none_is_named(tmp_path: Path) -> None:
-    only = variant(tmp_path, "a")
-    assert pick_variant([only], None, "") is only
-    assert pick_variant([only], "a", "") is only
-
-
-def test_of_several_models_the_default_or_the_named_one_answers(tmp_path: Path) -> None:
-    a, b = variant(tmp_path, "a"), variant(tmp_path, "b")
-    assert pick_variant([a, b], None, "b") is b
-    assert pick_variant([a, b], "a", "b") is a
-    with pytest.raises(InvalidRequestError, match="a, b"):
-        pick_variant([a, b], None, "")
-
-
-def test_of_several_versions_the_one_asked_for_first_answers(tmp_path: Path) -> None:
-    two, one = variant(tmp_path, "a", "2"), variant(tmp_path, "a", "1")
-    assert pick_variant([two, one], None, "") is two
-
-
-@pytest.mark.parametrize(("model", "default"), [("c", ""), (None, "c")])
-def test_a_model_that_is_not_loaded_is_named_together_with_those_that_are(
-    tmp_path: Path, model: str | None, default: str
-) -> None:
-    with pytest.raises(ModelNotServedError, match=r"'c'.*only a"):
-        pick_variant([variant(tmp_path, "a")], model, default)
