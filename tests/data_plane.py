@@ -162,7 +162,9 @@ def running(
         settings: of section ``[serving]``.
     """
     collected = Collected()
-    plane = DataPlane(ServingSettings(**{"port": 0, "internal_port": 0, "sessions": 2, **settings}), load, [collected])
+    plane = DataPlane(
+        ServingSettings(**{"port": 0, "internal_port": 0, "grpc": False, "sessions": 2, **settings}), load, [collected]
+    )
     ready = threading.Event()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         server = Server(plane, bundles, ready.set)

@@ -118,7 +118,7 @@ def _places(settings: Settings) -> Iterator[Check]:
 
 
 def _ports(settings: Settings) -> Iterator[Check]:
-    for name in ("port", "internal_port"):
+    for name in ("port", "grpc_port", "internal_port"):
         port = getattr(settings.serving, name)
         fault = port_fault(settings.serving.host, port)
         if fault:

@@ -74,9 +74,7 @@ class Exchange:
     answer: Answer | None = None
 
     @classmethod
-    def begin(
-        cls, model: str | None, version: str | None, request_id: str | None, traceparent: str | None
-    ) -> Exchange:
+    def begin(cls, model: str | None, version: str | None, request_id: str | None, traceparent: str | None) -> Exchange:
         """The exchange of a request that has just arrived, with the ids as the client sent them."""
         return cls(model or None, version or None, accept_request_id(request_id), accept_traceparent(traceparent))
 

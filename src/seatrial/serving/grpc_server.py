@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, NoReturn, Protocol
 
 import grpc
 import grpc.aio
@@ -21,7 +21,19 @@ from seatrial.serving.protocols.v2_grpc import Describe
 
 __all__ = ["GrpcServer"]
 
-_Context = grpc.aio.ServicerContext[Any, Any]
+
+class _Context(Protocol):
+    """What is used of grpc.aio.ServicerContext."""
+
+    def invocation_metadata(self) -> Sequence[tuple[str, str | bytes]] | None: ...
+
+    def set_trailing_metadata(self, trailing_metadata: Sequence[tuple[str, str]]) -> None: ...
+
+    def time_remaining(self) -> float | None: ...
+
+    async def abort(self, code: Any, details: str, trailing_metadata: Sequence[tuple[str, str]]) -> NoReturn: ...
+
+
 _Call = Callable[[Any, _Context], Awaitable[Message]]
 
 
@@ -36,6 +48,7 @@ class GrpcServer:
         self._lifecycle = lifecycle
         self._server: grpc.aio.Server | None = None
         self._stopping: asyncio.Task[None] | None = None
+        self._cutting_off: asyncio.Task[None] | None = None
         self.port = 0
 
     async def start(self) -> None:
@@ -54,7 +67,9 @@ class GrpcServer:
                 ("grpc.so_reuseport", 0),  # else a second process would share the port without a word
             )
         )
-        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(v2_grpc.SERVICE.full_name, self._calls()),))
+        server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(v2_grpc.SERVICE.full_name, self._calls()),)
+        )
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:
             self.port = server.add_insecure_port(f"{host}:{settings.grpc_port}")
@@ -73,6 +88,11 @@ class GrpcServer:
         if self._stopping is None:
             self._stopping = asyncio.get_running_loop().create_task(self._server.stop(within_s))
         await asyncio.shield(self._stopping)
+
+    def cut_off(self) -> None:
+        """Cancels the running calls of a server that is stopping already."""
+        if self._server is not None:
+            self._cutting_off = asyncio.get_running_loop().create_task(self._server.stop(0))
 
     def _calls(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         calls: dict[str, _Call] = {"ModelInfer": self._infer}
@@ -98,10 +118,9 @@ class GrpcServer:
             except asyncio.CancelledError:  # the client left, or its deadline or the time to drain is over
                 exchange.outcome = Outcome.EXPIRED if context.time_remaining() == 0 else Outcome.CANCELLED
                 raise
-            except Exception as error:  # noqa: BLE001  the outermost catch: `failed` logs what nobody foresaw
+            except Exception as error:
                 self._lifecycle.failed(exchange, error)
                 await _abort(context, error, *exchange.headers())
-                raise AssertionError from error  # abort has raised
             exchange.outcome = Outcome.SUCCESS
             context.set_trailing_metadata(tuple(exchange.headers()))
             return response
@@ -119,14 +138,13 @@ def _answering(describe: Describe) -> _Call:
     async def call(request: Message, context: _Context) -> Message:
         try:
             return describe(request)
-        except Exception as error:  # noqa: BLE001  a client must not see the words of an error nobody foresaw
+        except Exception as error:
             await _abort(context, error)
-            raise AssertionError from error  # abort has raised
 
     return call
 
 
-async def _abort(context: _Context, error: Exception, *headers: tuple[str, str]) -> None:
+async def _abort(context: _Context, error: Exception, *headers: tuple[str, str]) -> NoReturn:
     """Ends a call with the status of its error; says when to come back in gRPC's own words.
 
     Source: gRPC proposal A6, "Pushback".

@@ -33,6 +33,7 @@ __all__ = [
     "error_sentence",
     "method_reply",
     "mlflow_error_reply",
+    "not_loaded_reply",
     "path_reply",
     "v2_error_reply",
     "v2_statuses",
@@ -60,7 +61,7 @@ class ErrorRow:
     def v2_status(self) -> int:
         """The HTTP status in the V2 protocol.
 
-        Source: Triton Inference Server, docs/protocol/README.md: the one published table. It has no 408, 413, 415 and 504.
+        Source: Triton Inference Server, docs/protocol/README.md, the one published table.
         """
         return _V2_STATUSES.get(self.code, 400)
 
@@ -87,8 +88,12 @@ _ROWS: dict[type[RequestError], ErrorRow] = {
     UnsupportedFeatureError: ErrorRow(
         501, Outcome.INVALID, "A part of the protocol that is not offered.", code="UNIMPLEMENTED"
     ),
-    OverloadedError: ErrorRow(503, Outcome.REJECTED, "Too many texts wait.", True, "queue_full", "UNAVAILABLE"),
-    NotReadyError: ErrorRow(503, Outcome.REJECTED, "Starting up or shutting down.", True, "not_ready", "UNAVAILABLE"),
+    OverloadedError: ErrorRow(
+        503, Outcome.REJECTED, "Too many texts wait.", retry=True, reason="queue_full", code="UNAVAILABLE"
+    ),
+    NotReadyError: ErrorRow(
+        503, Outcome.REJECTED, "Starting up or shutting down.", retry=True, reason="not_ready", code="UNAVAILABLE"
+    ),
     DeadlineExceededError: ErrorRow(504, Outcome.EXPIRED, "No engine was free in time.", code="UNAVAILABLE"),
 }
 
@@ -153,6 +158,12 @@ def mlflow_error_reply(error: Exception) -> Reply:
         "error": sentence,
     }
     return json_reply(row.status, document, *_retry_after(row, error))
+
+
+def not_loaded_reply() -> Reply:
+    """What MLflow's probe is told before a model is loaded."""
+    sentence = "Nothing is loaded yet: retry in a few seconds."
+    return json_reply(404, {"error_code": _MLFLOW_CODES[404], "message": sentence, "error": sentence})
 
 
 def _retry_after(row: ErrorRow, error: Exception) -> tuple[tuple[str, str], ...]:

@@ -1,4 +1,4 @@
-"""The process: two ports on one event loop, from the first probe to the last answer."""
+"""The process: its ports on one event loop, from the first probe to the last answer."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import uvicorn
 import uvloop
@@ -19,8 +21,12 @@ from seatrial.bundle import Bundle
 from seatrial.domain.errors import ConfigError
 from seatrial.serving.app import create_app
 from seatrial.serving.asgi import ASGIApp
+from seatrial.serving.exchange import Lifecycle
 from seatrial.serving.health import InternalApp
 from seatrial.serving.plane import DataPlane
+
+if TYPE_CHECKING:
+    from seatrial.serving.grpc_server import GrpcServer
 
 __all__ = ["Addresses", "Server", "serve"]
 
@@ -39,6 +45,8 @@ class Addresses:
 
     public_url: str
     internal_url: str
+    grpc: str | None = None
+    """``host:port``, None where gRPC is switched off."""
 
 
 class Server:
@@ -67,9 +75,35 @@ class Server:
         except ConfigError:
             public.close()
             raise
-        self.addresses = Addresses(_url(public), _url(internal))
-        self._public = _HttpServer(create_app(plane), public, settings.drain_s)
+        self._urls = (_url(public), _url(internal))
+        lifecycle = Lifecycle(plane)
+        self._grpc = _grpc_server(lifecycle) if settings.grpc else None
+        self._public = _HttpServer(create_app(lifecycle, self._end_grpc), public, settings.drain_s)
         self._internal = _HttpServer(InternalApp(plane), internal, settings.drain_s)
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it listens; gRPC is there once `open` has ended."""
+        grpc = None
+        if self._grpc is not None:
+            host = urlsplit(self._urls[0]).netloc.rpartition(":")[0]
+            grpc = f"{host}:{self._grpc.port}"
+        return Addresses(*self._urls, grpc)
+
+    async def open(self) -> None:
+        """Opens the port of gRPC, which needs the event loop; the others are open already. Opening twice is allowed.
+
+        Raises:
+            ConfigError: it cannot be listened on; the other ports are closed then.
+        """
+        if self._grpc is None:
+            return
+        try:
+            await self._grpc.start()
+        except ConfigError:
+            self._public.close()
+            self._internal.close()
+            raise
 
     async def run(self) -> None:
         """Answers probes at once, loads the bundles meanwhile, and serves until `stop`.
@@ -77,6 +111,7 @@ class Server:
         Raises:
             SeatrialError: a bundle could not be loaded.
         """
+        await self.open()
         started_s = time.monotonic()
         public = asyncio.create_task(self._public.answer())
         internal = asyncio.create_task(self._internal.answer())
@@ -88,8 +123,10 @@ class Server:
             await self._stopping.wait()
         finally:
             self._plane.begin_drain()
+            ending_grpc = asyncio.create_task(self._end_grpc())
             self._public.should_exit = True
             await public
+            await ending_grpc
             self._internal.should_exit = True  # last, so that probes and scrapes are answered while requests drain
             await internal
             logger.info("stopped")
@@ -101,8 +138,14 @@ class Server:
         """
         if self._stopping.is_set():
             self._public.cut_off()
+            if self._grpc is not None:
+                self._grpc.cut_off()
         self._plane.begin_drain()
         self._stopping.set()
+
+    async def _end_grpc(self) -> None:
+        if self._grpc is not None:
+            await self._grpc.stop(self._plane.settings.drain_s)
 
 
 def serve(
@@ -127,9 +170,14 @@ def serve(
         server = Server(plane, bundles, on_ready)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        await server.open()
         logger.info(
             "listening",
-            extra={"public": server.addresses.public_url, "internal": server.addresses.internal_url},
+            extra={
+                "public": server.addresses.public_url,
+                "internal": server.addresses.internal_url,
+                "grpc": server.addresses.grpc,
+            },
         )
         announce(server.addresses)
         await server.run()
@@ -162,6 +210,10 @@ class _HttpServer(uvicorn.Server):
         if self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks, timeout=_LAST_WORDS_S)
 
+    def close(self) -> None:
+        """Closes the port of a server that will not answer."""
+        self._listener.close()
+
     def cut_off(self) -> None:
         """Cancels the running requests, each of which then answers that the server shut down."""
         for task in self.server_state.tasks:
@@ -171,6 +223,12 @@ class _HttpServer(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leaves signals alone."""
         yield
+
+
+def _grpc_server(lifecycle: Lifecycle) -> GrpcServer:
+    from seatrial.serving.grpc_server import GrpcServer  # who switches it off need not load it
+
+    return GrpcServer(lifecycle)
 
 
 def _listen(host: str, port: int, setting: str) -> socket.socket:

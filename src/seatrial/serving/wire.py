@@ -9,7 +9,16 @@ from msgspec import Meta
 
 from seatrial.domain.errors import InvalidRequestError, MediaTypeError
 
-__all__ = ["ErrorBody", "PredictRequest", "PredictResponse", "check_media_type", "check_unit", "parse_request", "schema_of"]
+__all__ = [
+    "ErrorBody",
+    "MlflowErrorBody",
+    "PredictRequest",
+    "PredictResponse",
+    "check_media_type",
+    "check_unit",
+    "parse_request",
+    "schema_of",
+]
 
 _MOST_UNIT_CHARS = 256
 _EXAMPLE = '{"texts": ["The film was great."]}'
@@ -55,6 +64,14 @@ class PredictResponse(msgspec.Struct, frozen=True):
 class ErrorBody(msgspec.Struct, frozen=True):
     """Why there is no prediction, and what to do."""
 
+    error: Annotated[str, Meta(examples=["texts is empty: send at least one text."])]
+
+
+class MlflowErrorBody(msgspec.Struct, frozen=True):
+    """The same in the words of MLflow's clients."""
+
+    error_code: Annotated[str, Meta(examples=["BAD_REQUEST"])]
+    message: Annotated[str, Meta(examples=["texts is empty: send at least one text."])]
     error: Annotated[str, Meta(examples=["texts is empty: send at least one text."])]
 
 
@@ -113,7 +130,19 @@ def check_media_type(content_type: str | None, content_encoding: str | None) -> 
 
 
 def schema_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON schema of a body."""
+    """The JSON schema of a body, whole in itself."""
     _, components = msgspec.json.schema_components([kind])
-    schema: dict[str, Any] = components[kind.__name__]
+    schema: dict[str, Any] = _inlined(components[kind.__name__], components)
     return schema
+
+
+def _inlined(schema: Any, components: dict[str, Any]) -> Any:
+    """The schema with what it refers to in place of the references."""
+    if isinstance(schema, list):
+        return [_inlined(part, components) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: _inlined(part, components) for key, part in schema.items() if key != "$ref"}
+    if "$ref" not in schema:
+        return parts
+    return _inlined(components[schema["$ref"].rpartition("/")[2]], components) | parts

@@ -182,11 +182,15 @@ def _from_csv(body: bytes) -> list[str]:
     try:
         # A cell may be as long as the body, which is limited already; the module's own limit is one for all threads.
         csv.field_size_limit(max(csv.field_size_limit(), len(body)))
-        columns, *rows = [row for row in csv.reader(io.StringIO(str(body, "utf-8-sig"), newline=""), strict=True) if row]
+        columns, *rows = [
+            row for row in csv.reader(io.StringIO(str(body, "utf-8-sig"), newline=""), strict=True) if row
+        ]
     except UnicodeDecodeError:
         raise InvalidRequestError("The table is not UTF-8: encode it so.") from None
     except csv.Error as error:
-        raise InvalidRequestError(f"The table is no CSV ({error}): send a line of column names, then the rows.") from None
+        raise InvalidRequestError(
+            f"The table is no CSV ({error}): send a line of column names, then the rows."
+        ) from None
     except ValueError:
         raise InvalidRequestError("The table is empty: send a line of column names, then the rows.") from None
     return _of_column(columns, rows)

@@ -130,11 +130,11 @@ def to_bytes(tensor: Tensor) -> bytes:
 
 
 def _join_strings(strings: Sequence[str]) -> bytes:
-    """The raw form of BYTES.
+    r"""The raw form of BYTES.
 
     Example:
         >>> _join_strings(["ok"])
-        b'\\x02\\x00\\x00\\x00ok'
+        b'\x02\x00\x00\x00ok'
     """
     encoded = [string.encode() for string in strings]
     return b"".join(itertools.chain.from_iterable((len(one).to_bytes(_PREFIX_BYTES, "little"), one) for one in encoded))
@@ -154,7 +154,7 @@ def _dtype(name: str, datatype: str) -> np.dtype[Any]:
 
 
 def _exact(name: str, array: npt.NDArray[Any]) -> IntArray:
-    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and array.size and int(array.max()) >= 2**63:  # noqa: PLR2004
+    if array.dtype.kind == "u" and array.dtype.itemsize == 8 and array.size and int(array.max()) >= 2**63:
         raise InvalidRequestError(f"{name} has elements that no INT64 can hold.")
     return array.astype(np.int64)
 
@@ -168,8 +168,9 @@ def _flatten(name: str, written: Any, shape: Sequence[int]) -> list[Any]:
     for length in shape[1:]:
         if any(not isinstance(row, list) or len(row) != length for row in written):
             raise InvalidRequestError(f"data of {name} is nested otherwise than its shape {list(shape)} says.")
-        written = list(itertools.chain.from_iterable(written))
-    return written
+        flat: list[Any] = list(itertools.chain.from_iterable(written))
+        written = flat
+    return list(written)
 
 
 def _split_strings(name: str, raw: memoryview, count: int) -> list[str]:

@@ -117,7 +117,9 @@ def _tensors(request: pb.ModelInferRequest) -> list[Tensor]:
         raise InvalidRequestError(f"{len(request.inputs)} inputs come with {len(raw)} raw contents: send one for each.")
     for tensor in request.inputs:
         if tensor.HasField("contents"):
-            raise InvalidRequestError(f"{tensor.name[:100]!r} has contents beside raw_input_contents: send one of them.")
+            raise InvalidRequestError(
+                f"{tensor.name[:100]!r} has contents beside raw_input_contents: send one of them."
+            )
     return [
         from_bytes(tensor.name[:100], tensor.datatype, tensor.shape, content)
         for tensor, content in zip(request.inputs, raw, strict=True)

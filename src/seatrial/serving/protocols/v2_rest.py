@@ -149,8 +149,10 @@ def _header_bytes(scope: Scope, body_bytes: int) -> int:
     declared = header(scope, HEADER_LENGTH.encode())
     if declared is None:
         return body_bytes
-    if not declared.isascii() or not declared.isdecimal() or len(declared) > 12 or int(declared) > body_bytes:  # noqa: PLR2004
-        raise InvalidRequestError(f"Inference-Header-Content-Length is not a length within the {body_bytes} bytes sent.")
+    if not declared.isascii() or not declared.isdecimal() or len(declared) > 12 or int(declared) > body_bytes:
+        raise InvalidRequestError(
+            f"Inference-Header-Content-Length is not a length within the {body_bytes} bytes sent."
+        )
     return int(declared)
 
 
