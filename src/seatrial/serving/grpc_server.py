@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import operator
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NoReturn, Protocol
 
@@ -102,7 +103,7 @@ class GrpcServer:
             name: grpc.unary_unary_rpc_method_handler(
                 call,
                 message_factory.GetMessageClass(v2_grpc.SERVICE.methods_by_name[name].input_type).FromString,
-                Message.SerializeToString,
+                operator.methodcaller("SerializeToString"),
             )
             for name, call in calls.items()
         }
