@@ -19,9 +19,11 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from seatrial.bundle import Bundle
 from seatrial.config import ServingSettings
-from seatrial.domain.inference import InferenceEngine, PredictionRecord
+from seatrial.domain.inference import InferenceEngine, PredictionRecord, RecordSink
 from seatrial.engines.fake_engine import FakeEngine
 from seatrial.engines.loading import load_engine
+from seatrial.serving.feedback import FeedbackDesk, RecentAnswers
+from seatrial.serving.journal import Journal
 from seatrial.serving.plane import DataPlane
 from seatrial.serving.server import Addresses, Server
 
@@ -152,6 +154,8 @@ def running(
     load: Callable[[Bundle], InferenceEngine] = load_engine,
     *,
     wait: bool = True,
+    find_bundle: Callable[[str], Bundle] | None = None,
+    journal: Journal | None = None,
     **settings: Any,
 ) -> Iterator[Running]:
     """Serves the bundles until the block ends; free ports, two workers unless `settings` say otherwise.
@@ -159,15 +163,21 @@ def running(
     Args:
         load: makes the engine of a bundle.
         wait: whether the block begins only when everything is loaded.
+        journal: where records and feedback go, if anywhere.
+        find_bundle: the bundle of ``MODEL@V``, for versions that are loaded later.
         settings: of section ``[serving]``.
     """
     collected = Collected()
+    answers = RecentAnswers()
+    sinks: list[RecordSink] = [collected, journal, answers] if journal else [collected]
     plane = DataPlane(
-        ServingSettings(**{"port": 0, "internal_port": 0, "grpc": False, "sessions": 2, **settings}), load, [collected]
+        ServingSettings(**{"port": 0, "internal_port": 0, "grpc": False, "sessions": 2, **settings}), load, sinks
     )
     ready = threading.Event()
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        server = Server(plane, bundles, ready.set)
+    desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
+    writing = journal.writing(plane.metrics) if journal else contextlib.nullcontext()
+    with writing, asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        server = Server(plane, bundles, ready.set, desk)
         run = Running(server, runner.get_loop(), collected, ready)
         failures: list[BaseException] = []
 

@@ -113,6 +113,9 @@ def serve(
     port: Annotated[int | None, typer.Option(help="Public port; 0 takes a free one; default: serving.port.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="Port of gRPC; default: serving.grpc_port.")] = None,
     internal_port: Annotated[int | None, typer.Option(help="Port of /metrics; default: serving.internal_port.")] = None,
+    uds: Annotated[
+        Path | None, typer.Option(help="Unix domain socket in place of the public port; default: serving.uds.")
+    ] = None,
     project: ProjectDir = HERE,
     as_json: Json = False,
 ) -> None:
@@ -125,6 +128,7 @@ def serve(
         "serving.port": port,
         "serving.grpc_port": grpc_port,
         "serving.internal_port": internal_port,
+        "serving.uds": None if uds is None else str(uds.absolute()),
     }
     overrides = {name: value for name, value in chosen.items() if value is not None}
 

@@ -1,12 +1,14 @@
-"""Commands that look after an installation: config show, doctor."""
+"""Commands that look after an installation: config show, config new-key, doctor."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import typer
 
 from seatrial.cli.exit_codes import UNREACHABLE, USAGE
 from seatrial.cli.options import HERE, Json, ProjectDir, open_project
-from seatrial.cli.output import print_json, print_table
+from seatrial.cli.output import print_json, print_table, say
 
 __all__ = ["add_to"]
 
@@ -29,6 +31,23 @@ def config_show(project: ProjectDir = HERE, as_json: Json = False) -> None:
         print_json({name: {"value": value, "origin": origin} for name, value, origin in rows})
     else:
         print_table(("setting", "value", "from"), rows)
+
+
+@_config.command("new-key")
+def config_new_key(
+    name: Annotated[str, typer.Argument(help="Whose key it is: letters, digits, dots, dashes and underscores.")],
+    requests_per_minute: Annotated[int | None, typer.Option(help="How often it may ask; default: no limit.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make a key for the public port or for /admin, and the line that admits it; the key is shown once, here."""
+    from seatrial.flows.serve import new_api_key
+
+    key, line = new_api_key(name, requests_per_minute)
+    if as_json:
+        print_json({"name": name, "key": key, "line": line})
+        return
+    say(f"key:  {key}\nline: {line}")
+    say("Give the key to its user, and add the line to serving.api_keys_file or serving.admin_token_file.")
 
 
 def doctor(project: ProjectDir = HERE, as_json: Json = False) -> None:

@@ -189,6 +189,16 @@ class ServingSettings(Section):
     """Port of gRPC; 0 takes a free one."""
     internal_port: Port = 9090
     """Port of /metrics; 0 takes a free one."""
+    uds: str = ""
+    """Path of a Unix domain socket that takes the public port's place; its owner and group may connect. Empty: none."""
+    tls_cert_file: str = ""
+    """PEM file with the certificate and its chain; the public port then speaks HTTPS only. Empty: plain HTTP."""
+    tls_key_file: str = ""
+    """PEM file with the certificate's private key, without a password."""
+    api_keys_file: str = ""
+    """File with a line `name:sha256[:requests_per_minute]` for each key that may use the public port; empty: open."""
+    admin_token_file: str = ""
+    """The same for the internal port's /admin paths; empty: only this machine may use them."""
     default_model: str = ""
     """Model that bare /predict asks; empty: the only one."""
     artifact: str = "onnx-fp32"
@@ -211,10 +221,34 @@ class ServingSettings(Section):
     """Largest request body."""
     max_length: Positive = 128
     """Tokens a text is cut to when the request does not say."""
+    over_length: Literal["clip", "refuse"] = "clip"
+    """A `max_length` above the model's: clipped, and the answer's X-Seatrial-Max-Length says to what, or a 400."""
+    max_header_bytes: Annotated[int, Field(ge=1024)] = 32 * 2**10
+    """Largest request line with headers."""
+    max_connections: Positive = 1024
+    """Connections open at once; beyond it they get a 503 and are closed."""
+    headers_s: Seconds = 10.0
+    """Longest a client may take over its headers, counted from the connection or the end of the last request."""
+    keep_alive_s: Seconds = 75.0
+    """Longest an idle connection stays open; a load balancer in front should give up earlier."""
+    unread_s: Seconds = 30.0
+    """Longest a client may leave its answer unread."""
     deadline_s: Seconds = 30.0
     """Longest a request may wait for an engine."""
+    drain_delay_s: Annotated[float, Field(ge=0)] = 0.0
+    """How long a shutdown waits with its ports open, until load balancers have seen that /ready says no."""
     drain_s: Seconds = 20.0
-    """Longest wait for running requests at shutdown."""
+    """Longest wait for running requests at shutdown, after `drain_delay_s`."""
+    journal: Literal["on", "off"] = "on"
+    """Whether records and feedback are written down; without it /feedback does not exist."""
+    journal_max_bytes: Annotated[int, Field(ge=2**20)] = 2 * 2**30
+    """Size of the journal; there the oldest segments give way, and where they may not, records are dropped."""
+    journal_keep_s: Annotated[float, Field(ge=0)] = 6 * 3600.0
+    """What is younger is never deleted to make room: so long a reader may be away."""
+    journal_forget_s: Annotated[float, Field(ge=3600)] = 30 * 86400.0
+    """What is older is deleted in any case."""
+    journal_fsync: bool = True
+    """Wait for the disk before feedback is acknowledged; without it the machine's end may take the last seconds."""
 
 
 class StoreSettings(Section):

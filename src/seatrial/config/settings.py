@@ -78,6 +78,11 @@ class Settings(BaseModel):
         return self.project_dir / self.store.bundles_dir if self.store.bundles_dir else self.home / "bundles"
 
     @property
+    def journal_dir(self) -> Path:
+        """Directory of the data plane's journal."""
+        return self.home / "journal"
+
+    @property
     def cache_dir(self) -> Path:
         """Directory of what can be made or fetched again."""
         return self.home / "cache"

@@ -33,15 +33,20 @@
     │   └── LedgerConflictError        a write that contradicts what the store already holds
     └── RequestError               a request to the data plane that gets no prediction
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
-        │   ├── MediaTypeError             the body is declared as something other than plain JSON
+        │   ├── MediaTypeError             the body is declared as something other than JSON, plain or compressed
         │   ├── UnsupportedFeatureError    a part of a protocol that is not offered here
-        │   ├── SlowRequestError           the body did not arrive within the request's time
+        │   ├── SlowRequestError           the headers or the body did not arrive in time
+        │   ├── HeadersTooLargeError       request line and headers are over the limit
         │   └── VersionInUseError          the version is to be unloaded and still gets its model's traffic
+        ├── UnauthenticatedError       no key, or one that is not known
+        ├── RateLimitedError           the key has used up its requests for now
         ├── PayloadTooLargeError       over the body or text limits
         ├── ModelNotServedError        no loaded model of that name or version
         ├── OverloadedError            the queue is full; retry later
+        ├── TooManyConnectionsError    as many connections are open as may be
         ├── DeadlineExceededError      the request's time ran out before an engine took it
         ├── NotReadyError              starting up or draining
+        ├── JournalUnavailableError    feedback cannot be made durable now
         └── InferenceError             the engine failed: our fault
 
 Each message is a sentence that says what happened and what to do next. Codes of HTTP and of the command line are
@@ -62,8 +67,10 @@ __all__ = [
     "DeadlineExceededError",
     "DependencyError",
     "EmptyTextError",
+    "HeadersTooLargeError",
     "InferenceError",
     "InvalidRequestError",
+    "JournalUnavailableError",
     "LabelError",
     "LeakageError",
     "LedgerConflictError",
@@ -76,13 +83,16 @@ __all__ = [
     "NotReadyError",
     "OverloadedError",
     "PayloadTooLargeError",
+    "RateLimitedError",
     "RefusedArtifactError",
     "RequestError",
     "SeatrialError",
     "SlowRequestError",
     "SourceError",
     "StorageFullError",
+    "TooManyConnectionsError",
     "TrainingError",
+    "UnauthenticatedError",
     "UnknownArtifactError",
     "UnknownColumnError",
     "UnknownModelError",
@@ -226,7 +236,7 @@ class InvalidRequestError(RequestError):
 
 
 class MediaTypeError(InvalidRequestError):
-    """The body is declared as something other than plain JSON."""
+    """The body is declared as something other than JSON, plain or compressed."""
 
 
 class UnsupportedFeatureError(InvalidRequestError):
@@ -234,7 +244,23 @@ class UnsupportedFeatureError(InvalidRequestError):
 
 
 class SlowRequestError(InvalidRequestError):
-    """The body did not arrive within the request's time."""
+    """The headers or the body did not arrive in time."""
+
+
+class HeadersTooLargeError(InvalidRequestError):
+    """Request line and headers are over the limit."""
+
+
+class UnauthenticatedError(RequestError):
+    """No key, or one that is not known."""
+
+
+class RateLimitedError(RequestError):
+    """The key has used up its requests for now."""
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class VersionInUseError(InvalidRequestError):
@@ -257,12 +283,20 @@ class OverloadedError(RequestError):
         self.retry_after_s = retry_after_s
 
 
+class TooManyConnectionsError(RequestError):
+    """As many connections are open as may be."""
+
+
 class DeadlineExceededError(RequestError):
     """The request's time ran out before an engine took it."""
 
 
 class NotReadyError(RequestError):
     """Starting up or draining."""
+
+
+class JournalUnavailableError(RequestError):
+    """Feedback cannot be made durable now, so it is not acknowledged; retry later."""
 
 
 class InferenceError(RequestError):

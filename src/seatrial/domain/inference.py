@@ -18,10 +18,12 @@ __all__ = [
     "FloatArray",
     "InferenceEngine",
     "IntArray",
+    "MetricValue",
     "Outcome",
     "PredictionRecord",
     "RecordSink",
     "TokenBatch",
+    "TrueLabel",
 ]
 
 IntArray = npt.NDArray[np.int64]
@@ -181,6 +183,32 @@ class PredictionRecord:
     labels: tuple[str, ...] = ()
     confidences: tuple[float, ...] = ()
     traceparent: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TrueLabel:
+    """Feedback: what the label of one text should have been.
+
+    Attributes:
+        index: place of the text in its request, from 0.
+        model: what had answered; ``unknown``, like `version`, where that was forgotten or happened elsewhere.
+    """
+
+    request_id: str
+    index: int
+    label: str
+    model: str = "unknown"
+    version: str = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class MetricValue:
+    """Feedback: a figure about a unit, a request or both, such as what a session bought."""
+
+    metric: str
+    value: float
+    unit: str | None = None
+    request_id: str | None = None
 
 
 class RecordSink(Protocol):

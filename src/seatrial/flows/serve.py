@@ -21,7 +21,7 @@ from seatrial.domain.errors import NotReadyError
 from seatrial.domain.model import VersionRef
 from seatrial.flows.project import Project
 
-__all__ = ["Server", "bundles_of", "port_fault", "serve"]
+__all__ = ["Server", "bundles_of", "new_api_key", "port_fault", "serve"]
 
 _READY_WITHIN_S = 120.0
 _END_WITHIN_S = 30.0
@@ -64,6 +64,17 @@ def bundles_of(settings: Settings, refs: Sequence[str], directories: Sequence[Pa
     for bundle in bundles:
         bundle.require_servable()
     return bundles
+
+
+def new_api_key(name: str, requests_per_minute: int | None = None) -> tuple[str, str]:
+    """A new key for the public port or for /admin, and the line of the key file that admits it.
+
+    Raises:
+        ConfigError: the name or the limit cannot stand in the file.
+    """
+    from seatrial.wiring.serving import new_api_key as make
+
+    return make(name, requests_per_minute)
 
 
 def port_fault(host: str, port: int) -> str:

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from seatrial import __version__
 from seatrial.serving.asgi import Reply
 from seatrial.serving.exchange import Lifecycle
+from seatrial.serving.feedback import FeedbackDesk
 from seatrial.serving.http_errors import error_reply, method_reply, path_reply
 from seatrial.serving.public_routes import public_routes
 
@@ -24,11 +25,16 @@ async def _at_once() -> None:
     """Nothing else takes requests."""
 
 
-def create_app(lifecycle: Lifecycle, others_drained: Callable[[], Awaitable[None]] = _at_once) -> FastAPI:
+def create_app(
+    lifecycle: Lifecycle,
+    desk: FeedbackDesk | None = None,
+    others_drained: Callable[[], Awaitable[None]] = _at_once,
+) -> FastAPI:
     """The application of the public port; its lifespan starts and stops the plane, loading is the caller's.
 
     Args:
         lifecycle: of the requests to the plane.
+        desk: takes feedback; None: nobody does, and the path does not exist.
         others_drained: waits until other ports have answered their requests: only then may the plane stop.
     """
     plane = lifecycle.plane
@@ -48,7 +54,7 @@ def create_app(lifecycle: Lifecycle, others_drained: Callable[[], Awaitable[None
         telemetry=_NO_TELEMETRY,
     )
     # In front of the pages that FastAPI has added already: routes are tried in order.
-    app.router.routes[:0] = public_routes(lifecycle)
+    app.router.routes[:0] = public_routes(lifecycle, desk)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unforeseen)
     return app

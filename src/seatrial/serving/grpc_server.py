@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import operator
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NoReturn, Protocol
 
 import grpc
@@ -12,15 +14,20 @@ import grpc.aio
 from google.protobuf import message_factory
 from google.protobuf.message import Message
 
-from seatrial.domain.errors import ConfigError
+from seatrial.domain.errors import ConfigError, RequestError
 from seatrial.domain.inference import Outcome
+from seatrial.serving.api_keys import KeyRing
 from seatrial.serving.exchange import Exchange, Lifecycle
 from seatrial.serving.http_errors import error_row, error_sentence
 from seatrial.serving.protocols import v2_grpc
 from seatrial.serving.protocols.proto import inference_pb2 as pb
 from seatrial.serving.protocols.v2_grpc import Describe
+from seatrial.serving.tls import Certificate
 
 __all__ = ["GrpcServer"]
+
+
+logger = logging.getLogger(__name__)
 
 
 class _Context(Protocol):
@@ -35,6 +42,10 @@ class _Context(Protocol):
     async def abort(self, code: Any, details: str, trailing_metadata: Sequence[tuple[str, str]]) -> NoReturn: ...
 
 
+_PROBES = frozenset({"ServerLive", "ServerReady"})
+"""What load balancers and kubelets ask, which have no keys."""
+_ANYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}  # noqa: S104  an address to translate, not to bind
+"""What to call, on this machine, a server that listens on every address."""
 _Call = Callable[[Any, _Context], Awaitable[Message]]
 
 
@@ -43,17 +54,22 @@ class GrpcServer:
 
     Args:
         lifecycle: of the requests, shared with the other protocols; its plane's settings name host, port and limits.
+        keys: who may ask; None: everybody.
+        certificate: to speak TLS with; None: plain text.
     """
 
-    def __init__(self, lifecycle: Lifecycle) -> None:
+    def __init__(self, lifecycle: Lifecycle, keys: KeyRing | None, certificate: Certificate | None) -> None:
+        self._keys = keys
+        self._certificate = certificate
         self._lifecycle = lifecycle
         self._server: grpc.aio.Server | None = None
         self._stopping: asyncio.Task[None] | None = None
         self._cutting_off: asyncio.Task[None] | None = None
-        self.port = 0
+        self.address: str | None = None
+        """``host:port`` once it is open."""
 
     async def start(self) -> None:
-        """Opens the port; `port` is its number from then on. Starting twice is allowed.
+        """Opens the port; `address` says where from then on. Starting twice is allowed.
 
         Raises:
             ConfigError: it cannot be listened on.
@@ -73,13 +89,14 @@ class GrpcServer:
         )
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         try:
-            self.port = server.add_insecure_port(f"{host}:{settings.grpc_port}")
+            port = self._bind(server, f"{host}:{settings.grpc_port}")
         except RuntimeError as error:
             raise ConfigError(
                 f"Cannot listen on {host}:{settings.grpc_port} for gRPC: end what uses it, set serving.grpc_port to "
                 "another port (0 for any that is free), or serving.grpc to false."
             ) from error
         self._server = server
+        self.address = f"{_ANYWHERE.get(host, host)}:{port}"
         await server.start()
 
     async def stop(self, within_s: float) -> None:
@@ -95,10 +112,32 @@ class GrpcServer:
         if self._server is not None:
             self._cutting_off = asyncio.get_running_loop().create_task(self._server.stop(0))
 
+    def _bind(self, server: grpc.aio.Server, address: str) -> int:
+        if self._certificate is None:
+            return int(server.add_insecure_port(address))
+        credentials = grpc.dynamic_ssl_server_credentials(self._tls_files(), self._tls_files)
+        return int(server.add_secure_port(address, credentials))
+
+    def _tls_files(self) -> grpc.ServerCertificateConfiguration:
+        """The files as they are now, asked at each handshake: a renewed certificate is taken up by itself."""
+        assert self._certificate is not None
+        pair = (self._certificate.key.read_bytes(), self._certificate.cert.read_bytes())
+        return grpc.ssl_server_certificate_configuration([pair])
+
+    def _admit(self, metadata: Mapping[str, str]) -> None:
+        """Refuses who has no key, as `key_checks` does over HTTP: without a record, with one count."""
+        if self._keys is None:
+            return
+        try:
+            self._keys.admit(metadata.get("authorization"), time.monotonic())
+        except RequestError as error:
+            self._lifecycle.plane.metrics.rejected(error_row(type(error)).reason)
+            raise
+
     def _calls(self) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
         calls: dict[str, _Call] = {"ModelInfer": self._infer}
         for name, describe in v2_grpc.describing_calls(self._lifecycle).items():
-            calls[name] = _answering(describe)
+            calls[name] = self._answering(describe, is_open=name in _PROBES)
         return {
             name: grpc.unary_unary_rpc_method_handler(
                 call,
@@ -109,7 +148,11 @@ class GrpcServer:
         }
 
     async def _infer(self, request: pb.ModelInferRequest, context: _Context) -> Message:
-        metadata = {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
+        metadata = _metadata(context)
+        try:
+            self._admit(metadata)
+        except RequestError as error:
+            await _abort(context, error)
         exchange = Exchange.begin(
             request.model_name, request.model_version, metadata.get("x-request-id"), metadata.get("traceparent")
         )
@@ -126,6 +169,22 @@ class GrpcServer:
             context.set_trailing_metadata(tuple(exchange.headers()))
             return response
 
+    def _answering(self, describe: Describe, *, is_open: bool) -> _Call:
+        """A call that only describes; it is no request for a prediction, so nothing is recorded."""
+
+        async def call(request: Message, context: _Context) -> Message:
+            try:
+                if not is_open:
+                    self._admit(_metadata(context))
+                return describe(request)
+            except RequestError as error:
+                await _abort(context, error)
+            except Exception as error:
+                logger.exception("call failed")
+                await _abort(context, error)
+
+        return call
+
     async def _settle(self, exchange: Exchange, request: pb.ModelInferRequest, context: _Context) -> Message:
         self._lifecycle.pick(exchange)
         asked = v2_grpc.parse(request).within(context.time_remaining())
@@ -133,16 +192,8 @@ class GrpcServer:
         return v2_grpc.render(served, request)
 
 
-def _answering(describe: Describe) -> _Call:
-    """A call that only describes; it is no request for a prediction, so nothing is recorded."""
-
-    async def call(request: Message, context: _Context) -> Message:
-        try:
-            return describe(request)
-        except Exception as error:
-            await _abort(context, error)
-
-    return call
+def _metadata(context: _Context) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if isinstance(value, str)}
 
 
 async def _abort(context: _Context, error: Exception, *headers: tuple[str, str]) -> NoReturn:

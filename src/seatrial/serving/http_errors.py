@@ -7,34 +7,51 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seatrial.domain.errors import (
+    ConfigError,
     DeadlineExceededError,
+    DependencyError,
+    HeadersTooLargeError,
     InferenceError,
     InvalidRequestError,
+    JournalUnavailableError,
     MediaTypeError,
+    ModelError,
     ModelNotServedError,
     NotReadyError,
     OverloadedError,
     PayloadTooLargeError,
+    RateLimitedError,
+    RefusedArtifactError,
     RequestError,
+    SeatrialError,
     SlowRequestError,
+    TooManyConnectionsError,
+    UnauthenticatedError,
+    UnknownArtifactError,
+    UnknownModelError,
+    UnknownVersionError,
     UnsupportedFeatureError,
+    VersionInUseError,
 )
 from seatrial.domain.inference import Outcome
 from seatrial.serving.asgi import Reply, json_reply
 
 __all__ = [
     "ErrorRow",
+    "admin_error_reply",
     "documented_rows",
     "error_reply",
     "error_row",
     "error_sentence",
+    "feedback_rows",
     "method_reply",
     "mlflow_error_reply",
     "not_loaded_reply",
     "path_reply",
+    "v2_admin_error_reply",
     "v2_error_reply",
     "v2_statuses",
 ]
@@ -47,6 +64,7 @@ class ErrorRow:
     Attributes:
         retry: whether the answer says when to come back.
         reason: label of `inference_rejected_total`; empty where the request was not turned away.
+        headers: what the answer must say besides.
         code: name of the gRPC status; the V2 protocol's HTTP status follows from it.
     """
 
@@ -55,6 +73,7 @@ class ErrorRow:
     meaning: str
     retry: bool = False
     reason: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
     code: str = "INVALID_ARGUMENT"
 
     @property
@@ -66,7 +85,14 @@ class ErrorRow:
         return _V2_STATUSES.get(self.code, 400)
 
 
-_V2_STATUSES = {"NOT_FOUND": 404, "INTERNAL": 500, "UNIMPLEMENTED": 501, "UNAVAILABLE": 503}
+_V2_STATUSES = {
+    "UNAUTHENTICATED": 401,
+    "NOT_FOUND": 404,
+    "RESOURCE_EXHAUSTED": 429,
+    "INTERNAL": 500,
+    "UNIMPLEMENTED": 501,
+    "UNAVAILABLE": 503,
+}
 
 _MLFLOW_CODES = {
     404: "RESOURCE_DOES_NOT_EXIST",
@@ -80,10 +106,22 @@ _MLFLOW_CODES = {
 
 _ROWS: dict[type[RequestError], ErrorRow] = {
     InvalidRequestError: ErrorRow(400, Outcome.INVALID, "The request is malformed."),
+    UnauthenticatedError: ErrorRow(
+        401, Outcome.INVALID, "No key, or one that is not known.",
+        reason="unauthenticated", headers=(("www-authenticate", 'Bearer realm="seatrial"'),), code="UNAUTHENTICATED",
+    ),
     ModelNotServedError: ErrorRow(404, Outcome.INVALID, "No such model is served.", code="NOT_FOUND"),
-    SlowRequestError: ErrorRow(408, Outcome.INVALID, "The body did not arrive in time."),
+    SlowRequestError: ErrorRow(408, Outcome.INVALID, "Headers or body did not arrive in time.", reason="slow_request"),
+    VersionInUseError: ErrorRow(409, Outcome.INVALID, "The version still has its model's traffic."),
     PayloadTooLargeError: ErrorRow(413, Outcome.INVALID, "The body, a text or the number of texts is over a limit."),
-    MediaTypeError: ErrorRow(415, Outcome.INVALID, "The body is not of a type that is read here."),
+    MediaTypeError: ErrorRow(415, Outcome.INVALID, "The body is not JSON, plain or compressed with gzip or zstd."),
+    RateLimitedError: ErrorRow(
+        429, Outcome.REJECTED, "The key has used up its requests for now.",
+        retry=True, reason="rate_limited", code="RESOURCE_EXHAUSTED",
+    ),
+    HeadersTooLargeError: ErrorRow(
+        431, Outcome.INVALID, "Request line and headers are over the limit.", reason="headers_too_large"
+    ),
     InferenceError: ErrorRow(500, Outcome.ERROR, "The engine failed.", code="INTERNAL"),
     UnsupportedFeatureError: ErrorRow(
         501, Outcome.INVALID, "A part of the protocol that is not offered.", code="UNIMPLEMENTED"
@@ -91,11 +129,29 @@ _ROWS: dict[type[RequestError], ErrorRow] = {
     OverloadedError: ErrorRow(
         503, Outcome.REJECTED, "Too many texts wait.", retry=True, reason="queue_full", code="UNAVAILABLE"
     ),
+    TooManyConnectionsError: ErrorRow(
+        503, Outcome.REJECTED, "Too many connections are open.", retry=True, reason="connections", code="UNAVAILABLE"
+    ),
     NotReadyError: ErrorRow(
         503, Outcome.REJECTED, "Starting up or shutting down.", retry=True, reason="not_ready", code="UNAVAILABLE"
     ),
+    JournalUnavailableError: ErrorRow(
+        503, Outcome.REJECTED, "Feedback cannot be kept now.", retry=True, code="UNAVAILABLE"
+    ),
     DeadlineExceededError: ErrorRow(504, Outcome.EXPIRED, "No engine was free in time.", code="UNAVAILABLE"),
+}  # fmt: skip
+
+
+_ADMIN_STATUSES: dict[type, int] = {
+    ConfigError: 400,
+    UnknownModelError: 404,
+    UnknownVersionError: 404,
+    UnknownArtifactError: 404,
+    RefusedArtifactError: 409,
+    ModelError: 422,
+    DependencyError: 503,
 }
+"""Of what loading a version can end in, besides the errors of requests."""
 
 
 def error_row(kind: type[Exception]) -> ErrorRow:
@@ -112,19 +168,34 @@ def error_row(kind: type[Exception]) -> ErrorRow:
 
 
 def documented_rows() -> dict[int, str]:
-    """What each status means, for the API's description of /predict and of MLflow's protocol."""
-    return _meanings((row.status, row.meaning) for kind, row in _ROWS.items() if kind is not UnsupportedFeatureError)
+    """What each status that /predict and MLflow's protocol may answer means, for the API's description."""
+    others = (JournalUnavailableError, UnsupportedFeatureError, VersionInUseError)
+    return _meanings([row for kind, row in _ROWS.items() if kind not in others])
 
 
 def v2_statuses() -> dict[int, str]:
-    """The same for the V2 protocol."""
-    return _meanings((row.v2_status, row.meaning) for row in _ROWS.values())
+    """The same for the V2 protocol; what is refused before its body is read has the statuses of HTTP."""
+    before = (SlowRequestError, PayloadTooLargeError, MediaTypeError, HeadersTooLargeError)
+    others = (JournalUnavailableError, VersionInUseError)
+    rows = {kind: row for kind, row in _ROWS.items() if kind not in others}
+    return _meanings(
+        [*(replace(row, status=row.v2_status) for row in rows.values()), *(_ROWS[kind] for kind in before)]
+    )
 
 
-def _meanings(rows: Iterable[tuple[int, str]]) -> dict[int, str]:
+def feedback_rows() -> dict[int, str]:
+    """The same for /feedback."""
+    kinds = (
+        InvalidRequestError, SlowRequestError, PayloadTooLargeError, MediaTypeError, JournalUnavailableError,
+        NotReadyError,
+    )  # fmt: skip
+    return _meanings([_ROWS[kind] for kind in kinds])
+
+
+def _meanings(rows: Iterable[ErrorRow]) -> dict[int, str]:
     meanings: dict[int, str] = {}
-    for status, meaning in rows:
-        meanings[status] = f"{meanings[status]} {meaning}" if status in meanings else meaning
+    for row in rows:
+        meanings[row.status] = f"{meanings[row.status]} {row.meaning}" if row.status in meanings else row.meaning
     return dict(sorted(meanings.items()))
 
 
@@ -139,40 +210,56 @@ def error_sentence(error: Exception) -> str:
 def error_reply(error: Exception) -> Reply:
     """The answer to a request that ended in this error."""
     row = error_row(type(error))
-    return json_reply(row.status, {"error": error_sentence(error)}, *_retry_after(row, error))
+    return json_reply(row.status, {"error": error_sentence(error)}, *_headers(row, error))
 
 
 def v2_error_reply(error: Exception) -> Reply:
     """The same in the V2 protocol."""
     row = error_row(type(error))
-    return json_reply(row.v2_status, {"error": error_sentence(error)}, *_retry_after(row, error))
+    return json_reply(row.v2_status, {"error": error_sentence(error)}, *_headers(row, error))
 
 
 def mlflow_error_reply(error: Exception) -> Reply:
     """The same for MLflow's clients, which read `error_code` and `message`."""
     row = error_row(type(error))
-    sentence = error_sentence(error)
-    document = {
-        "error_code": _MLFLOW_CODES.get(row.status, "BAD_REQUEST"),
-        "message": sentence,
-        "error": sentence,
-    }
-    return json_reply(row.status, document, *_retry_after(row, error))
+    code = _MLFLOW_CODES.get(row.status, "BAD_REQUEST")
+    return _mlflow_reply(row.status, code, error_sentence(error), *_headers(row, error))
 
 
 def not_loaded_reply() -> Reply:
     """What MLflow's probe is told before a model is loaded."""
-    sentence = "Nothing is loaded yet: retry in a few seconds."
-    return json_reply(404, {"error_code": _MLFLOW_CODES[404], "message": sentence, "error": sentence})
+    return _mlflow_reply(404, _MLFLOW_CODES[404], "Nothing is loaded yet: retry in a few seconds.")
 
 
-def _retry_after(row: ErrorRow, error: Exception) -> tuple[tuple[str, str], ...]:
-    return (("retry-after", str(math.ceil(getattr(error, "retry_after_s", 1.0)))),) if row.retry else ()
+def _mlflow_reply(status: int, code: str, sentence: str, *headers: tuple[str, str]) -> Reply:
+    return json_reply(status, {"error_code": code, "message": sentence, "error": sentence}, *headers)
 
 
-def path_reply(path: str) -> Reply:
+def _headers(row: ErrorRow, error: Exception) -> tuple[tuple[str, str], ...]:
+    if not row.retry:
+        return row.headers
+    return (*row.headers, ("retry-after", str(math.ceil(getattr(error, "retry_after_s", 1.0)))))
+
+
+def v2_admin_error_reply(error: Exception) -> Reply:
+    """The answer to a request of V2's repository extension, on the internal port: Triton's statuses, our sentence."""
+    if isinstance(error, RequestError) or not isinstance(error, SeatrialError):
+        return v2_error_reply(error)
+    status = admin_error_reply(error).status
+    return json_reply(status if status in (404, 503) else 400, {"error": str(error)})
+
+
+def admin_error_reply(error: Exception) -> Reply:
+    """The answer to a request of the internal port, whose readers may know more: our errors speak for themselves."""
+    for ancestor in type(error).__mro__:
+        if ancestor in _ADMIN_STATUSES:
+            return json_reply(_ADMIN_STATUSES[ancestor], {"error": str(error)})
+    return error_reply(error)
+
+
+def path_reply(path: str, what_next: str = "POST texts to /predict, or read /openapi.json") -> Reply:
     """The answer to a path that does not exist."""
-    return json_reply(404, {"error": f"There is no {path[:200]} here: POST texts to /predict, or read /openapi.json."})
+    return json_reply(404, {"error": f"There is no {path[:200]} here: {what_next}."})
 
 
 def method_reply(method: str, allow: str) -> Reply:

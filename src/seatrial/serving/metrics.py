@@ -86,6 +86,15 @@ class MetricsSink:
         self._rejected = Counter(
             "inference_rejected_total", "Requests turned away unread, by reason.", ("reason",), registry=registry
         )
+        self._feedback = Counter(
+            "feedback_total", "True labels that clients sent, by whether the answer had been right.",
+            (*_BY_VARIANT, "correct"), registry=registry,
+        )  # fmt: skip
+        self.journal_bytes = Gauge("journal_bytes", "Size of the journal's segments.", registry=registry)
+        self._journal_dropped = Counter(
+            "journal_dropped_total", "Records that were not written to the journal, by reason.", ("reason",),
+            registry=registry,
+        )  # fmt: skip
         self.in_flight = Gauge("inference_in_flight", "Requests received and not yet answered.", registry=registry)
         build = Gauge("build_info", "Always 1; the labels say what runs.", ("version", "python"), registry=registry)
         build.labels(__version__, platform.python_version()).set(1)
@@ -119,6 +128,14 @@ class MetricsSink:
     def rejected(self, reason: str) -> None:
         """Counts one request that was turned away; `reason` is one of few constants."""
         self._rejected.labels(reason).inc()
+
+    def journal_dropped(self, reason: str, records: int) -> None:
+        """Counts records that the journal did not take; `reason` is one of few constants."""
+        self._journal_dropped.labels(reason).inc(records)
+
+    def feedback(self, model: str, version: str, correct: bool | None) -> None:
+        """Counts one true label; None where it is not known any more what was answered."""
+        self._feedback.labels(model, version, UNKNOWN if correct is None else str(correct).lower()).inc()
 
     def observe_batch(self, facts: BatchFacts) -> None:
         """Counts one engine call."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from seatrial.bundle import Bundle
 from seatrial.config import ServingSettings
-from seatrial.domain.errors import NotReadyError, UsageError
+from seatrial.domain.errors import InvalidRequestError, NotReadyError, UsageError
 from seatrial.domain.inference import InferenceEngine, PredictionRecord, RecordSink, TokenBatch
 from seatrial.serving.batcher import Batcher
 from seatrial.serving.batching import BatchPolicy
@@ -159,6 +159,8 @@ class DataPlane:
         """
         asked = self.settings.max_length if question.max_length is None else question.max_length
         limit = variant.tokenizer.effective_length(asked)
+        if self.settings.over_length == "refuse" and limit < (question.max_length or 0):
+            raise InvalidRequestError(f"max_length is {question.max_length}: {variant.ref} reads {limit} at most.")
         check_inputs(question.inputs, variant, self.max_texts, self.settings.max_text_chars)
         end = self._versions.begin(variant)
         try:

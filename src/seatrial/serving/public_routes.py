@@ -7,6 +7,8 @@ from typing import Any
 
 from seatrial.serving.asgi import Reply, json_reply
 from seatrial.serving.exchange import Lifecycle
+from seatrial.serving.feedback import FeedbackDesk
+from seatrial.serving.feedback_endpoint import FeedbackEndpoint, feedback_description
 from seatrial.serving.health import health_reply, ready_reply
 from seatrial.serving.http_endpoint import HttpEndpoint
 from seatrial.serving.http_errors import (
@@ -33,10 +35,16 @@ _NOT_READY: Mapping[int, str] = {503: "Starting up or shutting down."}
 _NOT_SERVED: Mapping[int, str] = {404: "No such model is served.", **_NOT_READY}
 
 
-def public_routes(lifecycle: Lifecycle) -> Iterator[RawRoute]:
-    """All routes, the most used ones first: they are tried in order."""
+def public_routes(lifecycle: Lifecycle, desk: FeedbackDesk | None) -> Iterator[RawRoute]:
+    """All routes, the most used ones first: they are tried in order.
+
+    Args:
+        desk: takes feedback; None: nobody does, and the path does not exist.
+    """
     yield from _predict_routes(lifecycle)
     yield from _v2_inference_routes(lifecycle)
+    if desk is not None:
+        yield _feedback_route(lifecycle, desk)
     yield from _mlflow_routes(lifecycle)
     yield from _probes(lifecycle)
     yield from _v2_description_routes(lifecycle)
@@ -57,6 +65,18 @@ def _predict_routes(lifecycle: Lifecycle) -> Iterator[RawRoute]:
             json_content(PredictRequest, *examples.PREDICT),
         )
         yield RawRoute("POST", path, endpoint, described)
+
+
+def _feedback_route(lifecycle: Lifecycle, desk: FeedbackDesk) -> RawRoute:
+    operation = feedback_description()
+    described = Described(
+        "feedback",
+        "What turned out about answers.",
+        operation["responses"],
+        "True labels and figures, one or a list. Answered once they are on the disk.",
+        operation["requestBody"]["content"],
+    )
+    return RawRoute("POST", "/feedback", FeedbackEndpoint(lifecycle.plane, desk), described)
 
 
 def _v2_inference_routes(lifecycle: Lifecycle) -> Iterator[RawRoute]:

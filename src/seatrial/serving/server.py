@@ -5,25 +5,33 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import math
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
-import uvicorn
 import uvloop
 
 from seatrial.bundle import Bundle
+from seatrial.config import ServingSettings
 from seatrial.domain.errors import ConfigError
+from seatrial.serving.api_keys import KeyRing
 from seatrial.serving.app import create_app
-from seatrial.serving.asgi import ASGIApp
+from seatrial.serving.coded_bodies import CodedBodies
+from seatrial.serving.connection import ConnectionLimits, Door
 from seatrial.serving.exchange import Lifecycle
-from seatrial.serving.health import InternalApp
+from seatrial.serving.feedback import FeedbackDesk
+from seatrial.serving.http_server import HttpServer
+from seatrial.serving.internal import InternalApp
+from seatrial.serving.key_checks import AdminCheck, KeyCheck
+from seatrial.serving.listeners import listen_on_path, listen_on_port, remove_socket, url_of
 from seatrial.serving.plane import DataPlane
+from seatrial.serving.protocols.v2_repository import RepositoryApp
+from seatrial.serving.rereading import follow
+from seatrial.serving.tls import Certificate
 
 if TYPE_CHECKING:
     from seatrial.serving.grpc_server import GrpcServer
@@ -32,74 +40,84 @@ __all__ = ["Addresses", "Server", "serve"]
 
 logger = logging.getLogger(__name__)
 
-_BACKLOG = 2048
-_LAST_WORDS_S = 2.0
-"""For requests that were cut off at the end of the drain time to send their refusal."""
-_ANYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  an address to translate, not to bind
-"""What to call, on this machine, a server that listens on every address."""
-
 
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """Where the data plane listens."""
+    """Where the data plane listens.
+
+    Attributes:
+        public_url: ``http://…``, ``https://…``, or ``unix:<path>`` for a Unix domain socket.
+        grpc: ``host:port``, None where gRPC is switched off.
+    """
 
     public_url: str
     internal_url: str
     grpc: str | None = None
-    """``host:port``, None where gRPC is switched off."""
 
 
 class Server:
-    """A data plane on its two ports; they are open from construction on.
+    """A data plane on its ports: those of HTTP are open from construction on, that of gRPC from `open` on.
 
     Args:
         plane: not started yet; its settings name host, ports and drain time.
         bundles: what to load.
         on_ready: called once, when everything is loaded.
+        desk: takes feedback, and knows the journal; None: there is neither.
 
     Raises:
-        ConfigError: an address cannot be listened on.
+        ConfigError: an address cannot be listened on, or keys or certificate cannot be used.
     """
 
     def __init__(
-        self, plane: DataPlane, bundles: Sequence[Bundle], on_ready: Callable[[], None] = lambda: None
+        self,
+        plane: DataPlane,
+        bundles: Sequence[Bundle],
+        on_ready: Callable[[], None] = lambda: None,
+        desk: FeedbackDesk | None = None,
     ) -> None:
         settings = plane.settings
         self._plane = plane
         self._bundles = bundles
         self._on_ready = on_ready
         self._stopping = asyncio.Event()
-        public = _listen(settings.host, settings.port, "port")
-        try:
-            internal = _listen(settings.host, settings.internal_port, "internal_port")
-        except ConfigError:
-            public.close()
-            raise
-        self._urls = (_url(public), _url(internal))
+        self._hurried = asyncio.Event()
+        keys = KeyRing(Path(settings.api_keys_file)) if settings.api_keys_file else None
+        tokens = KeyRing(Path(settings.admin_token_file)) if settings.admin_token_file else None
+        certificate = _certificate(settings)
+        self._followed = [source for source in (keys, tokens, certificate) if source is not None]
+        public, internal = _listen(settings)
+        tls = None if certificate is None else certificate.context
+        self._addresses = Addresses(url_of(public, tls=tls is not None), url_of(internal))
         lifecycle = Lifecycle(plane)
-        self._grpc = _grpc_server(lifecycle) if settings.grpc else None
-        self._public = _HttpServer(create_app(lifecycle, self._end_grpc), public, settings.drain_s)
-        self._internal = _HttpServer(InternalApp(plane), internal, settings.drain_s)
+        self._grpc = _grpc_server(lifecycle, keys, certificate) if settings.grpc else None
+        self._door = Door(_limits(settings), plane.metrics.rejected)
+        app = CodedBodies(create_app(lifecycle, desk, self._end_grpc), settings.max_body_bytes)
+        self._public = HttpServer(
+            KeyCheck(app, keys, plane.metrics.rejected), public, self._door, settings.drain_s, tls
+        )
+        mounts = {"/v2/": RepositoryApp(lifecycle)}
+        internal_app = InternalApp(plane, desk.journal.reader if desk else None, mounts)
+        self._internal = HttpServer(
+            AdminCheck(internal_app, tokens, plane.metrics.rejected),
+            internal,
+            Door(replace(_limits(settings), parting_s=0.0), plane.metrics.rejected),
+            settings.drain_s,
+        )
 
     @property
     def addresses(self) -> Addresses:
-        """Where it listens; gRPC is there once `open` has ended."""
-        grpc = None
-        if self._grpc is not None:
-            host = urlsplit(self._urls[0]).netloc.rpartition(":")[0]
-            grpc = f"{host}:{self._grpc.port}"
-        return Addresses(*self._urls, grpc)
+        """Where it listens."""
+        return replace(self._addresses, grpc=self._grpc.address if self._grpc else None)
 
     async def open(self) -> None:
-        """Opens the port of gRPC, which needs the event loop; the others are open already. Opening twice is allowed.
+        """Opens the port of gRPC, which needs the event loop. Opening twice is allowed.
 
         Raises:
             ConfigError: it cannot be listened on; the other ports are closed then.
         """
-        if self._grpc is None:
-            return
         try:
-            await self._grpc.start()
+            if self._grpc is not None:
+                await self._grpc.start()
         except ConfigError:
             self._public.close()
             self._internal.close()
@@ -115,13 +133,17 @@ class Server:
         started_s = time.monotonic()
         public = asyncio.create_task(self._public.answer())
         internal = asyncio.create_task(self._internal.answer())
+        following = asyncio.create_task(follow(self._followed))
         try:
             await asyncio.to_thread(self._plane.load, self._bundles)
             if not self._stopping.is_set():
                 logger.info("ready", extra={"seconds": time.monotonic() - started_s})
                 self._on_ready()
             await self._stopping.wait()
+            with contextlib.suppress(TimeoutError):  # load balancers still send requests here, which are answered
+                await asyncio.wait_for(self._hurried.wait(), self._plane.settings.drain_delay_s)
         finally:
+            following.cancel()
             self._plane.begin_drain()
             ending_grpc = asyncio.create_task(self._end_grpc())
             self._public.should_exit = True
@@ -129,18 +151,22 @@ class Server:
             await ending_grpc
             self._internal.should_exit = True  # last, so that probes and scrapes are answered while requests drain
             await internal
+            if self._plane.settings.uds:
+                remove_socket(Path(self._plane.settings.uds))
             logger.info("stopped")
 
     def stop(self) -> None:
-        """Begins to drain: readiness is gone at once, running requests are answered. A second call cuts them off.
+        """Begins to drain: readiness is gone at once, requests are answered. A second call cuts them off.
 
         To be called on the event loop.
         """
         if self._stopping.is_set():
+            self._hurried.set()
             self._public.cut_off()
             if self._grpc is not None:
                 self._grpc.cut_off()
         self._plane.begin_drain()
+        self._door.closing = True
         self._stopping.set()
 
     async def _end_grpc(self) -> None:
@@ -154,12 +180,14 @@ def serve(
     *,
     announce: Callable[[Addresses], None],
     on_ready: Callable[[], None] = lambda: None,
+    desk: FeedbackDesk | None = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then finishes the running requests and returns.
 
     Args:
         announce: told the addresses as soon as they are open; loading begins then.
         on_ready: called when everything is loaded.
+        desk: see `Server`.
 
     Raises:
         ConfigError: an address cannot be listened on.
@@ -167,17 +195,13 @@ def serve(
     """
 
     async def run() -> None:
-        server = Server(plane, bundles, on_ready)
+        server = Server(plane, bundles, on_ready, desk)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
         await server.open()
         logger.info(
             "listening",
-            extra={
-                "public": server.addresses.public_url,
-                "internal": server.addresses.internal_url,
-                "grpc": server.addresses.grpc,
-            },
+            extra=asdict(server.addresses),
         )
         announce(server.addresses)
         await server.run()
@@ -186,63 +210,38 @@ def serve(
         runner.run(run())
 
 
-class _HttpServer(uvicorn.Server):
-    """One port. Signals are `serve`'s business, since two of these share the process."""
-
-    def __init__(self, app: ASGIApp, listener: socket.socket, drain_s: float) -> None:
-        self._listener = listener
-        config = uvicorn.Config(
-            app,
-            http="httptools",
-            ws="none",
-            log_config=None,
-            log_level=logging.WARNING,
-            access_log=False,
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=math.ceil(drain_s),
-        )
-        super().__init__(config)
-
-    async def answer(self) -> None:
-        """Answers requests until `should_exit` is set and the running ones have ended or their time is over."""
-        await self.serve(sockets=[self._listener])
-        if self.server_state.tasks:
-            await asyncio.wait(self.server_state.tasks, timeout=_LAST_WORDS_S)
-
-    def close(self) -> None:
-        """Closes the port of a server that will not answer."""
-        self._listener.close()
-
-    def cut_off(self) -> None:
-        """Cancels the running requests, each of which then answers that the server shut down."""
-        for task in self.server_state.tasks:
-            task.cancel()
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals alone."""
-        yield
+def _listen(settings: ServingSettings) -> tuple[socket.socket, socket.socket]:
+    """The public and the internal listener, both or none."""
+    if settings.uds:
+        public = listen_on_path(Path(settings.uds))
+    else:
+        public = listen_on_port(settings.host, settings.port, "port")
+    try:
+        return public, listen_on_port(settings.host, settings.internal_port, "internal_port")
+    except ConfigError:
+        public.close()
+        if settings.uds:
+            remove_socket(Path(settings.uds))
+        raise
 
 
-def _grpc_server(lifecycle: Lifecycle) -> GrpcServer:
+def _grpc_server(lifecycle: Lifecycle, keys: KeyRing | None, certificate: Certificate | None) -> GrpcServer:
     from seatrial.serving.grpc_server import GrpcServer  # who switches it off need not load it
 
-    return GrpcServer(lifecycle)
+    return GrpcServer(lifecycle, keys, certificate)
 
 
-def _listen(host: str, port: int, setting: str) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
-    except OSError as error:
-        raise ConfigError(
-            f"Cannot listen on {host}:{port} ({error.strerror}): end what uses it, or set serving.{setting} to another "
-            "port, 0 for any that is free."
-        ) from error
+def _certificate(settings: ServingSettings) -> Certificate | None:
+    if bool(settings.tls_cert_file) != bool(settings.tls_key_file):
+        raise ConfigError("serving.tls_cert_file and serving.tls_key_file belong together: set both, or none.")
+    return Certificate(Path(settings.tls_cert_file), Path(settings.tls_key_file)) if settings.tls_cert_file else None
 
 
-def _url(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    host = _ANYWHERE.get(host, host)
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+def _limits(settings: ServingSettings) -> ConnectionLimits:
+    return ConnectionLimits(
+        settings.max_header_bytes,
+        settings.max_connections,
+        settings.headers_s,
+        settings.keep_alive_s,
+        settings.unread_s,
+    )

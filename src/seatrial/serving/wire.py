@@ -111,7 +111,7 @@ def check_unit(unit: str) -> str:
 
 
 def check_media_type(content_type: str | None, content_encoding: str | None) -> None:
-    """Refuses a body that is declared as something other than plain JSON in UTF-8; no declaration is fine.
+    """Refuses a body that is declared as something other than JSON in UTF-8; no declaration is fine.
 
     Raises:
         MediaTypeError: the type or the encoding cannot be read.
@@ -126,7 +126,7 @@ def check_media_type(content_type: str | None, content_encoding: str | None) -> 
     if charset.startswith("charset=") and charset not in ("charset=utf-8", "charset=utf8"):
         raise MediaTypeError(f"{charset[:100]!r} is not read here: send JSON in UTF-8.")
     if content_encoding and content_encoding.lower() != "identity":
-        raise MediaTypeError(f"Content-Encoding {content_encoding[:100]!r} is not read here: send plain JSON.")
+        raise MediaTypeError(f"Content-Encoding {content_encoding[:100]!r} is not read here: send gzip, zstd or none.")
 
 
 def schema_of(kind: type[msgspec.Struct]) -> dict[str, Any]:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seatrial.bundle import Bundle
-from seatrial.config import Settings
+from seatrial.config import ServingSettings, Settings
 from seatrial.domain.inference import InferenceEngine
 
-__all__ = ["run_data_plane"]
+if TYPE_CHECKING:
+    from seatrial.serving.journal import Journal
+
+__all__ = ["new_api_key", "run_data_plane"]
+
+_FILES = ("api_keys_file", "admin_token_file", "tls_cert_file", "tls_key_file", "uds")
+"""Settings of the section that are paths: relative ones begin at the project."""
 
 
 def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Callable[[dict[str, Any]], None]) -> None:
@@ -19,7 +26,7 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         announce: told models and addresses once everything is loaded.
 
     Raises:
-        ConfigError: an address cannot be listened on.
+        ConfigError: an address cannot be listened on, or keys or certificate cannot be used.
         BundleError, RefusedArtifactError, UnsupportedModelError: a bundle cannot or may not be served.
     """
     from seatrial.bundle import BundleIndex
@@ -27,6 +34,7 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
     from seatrial.engines.loading import load_engine
     from seatrial.engines.warm_up import warmed_up
     from seatrial.serving.cores import usable_cores
+    from seatrial.serving.feedback import FeedbackDesk, RecentAnswers
     from seatrial.serving.plane import DataPlane
     from seatrial.serving.server import Addresses, serve
 
@@ -41,10 +49,12 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         fits = lone_threads > 1 and bundle.manifest.artifact.format is ArtifactFormat.ONNX
         return load(bundle, lone_threads) if fits else None
 
+    journal, answers = _journal(settings), RecentAnswers()
     # One thread a call: as many calls run at once as there are cores (serving.sessions).
     plane = DataPlane(
-        settings.serving,
+        _with_whole_paths(settings),
         load,
+        sinks=(journal, answers) if journal else (),
         find_bundle=lambda ref: index.resolve(VersionRef.parse(ref), settings.serving.artifact, verify=False),
         load_wide_engine=load_wide,
     )
@@ -60,4 +70,39 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
             }
         )
 
-    serve(plane, bundles, announce=opened.append, on_ready=ready)
+    desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
+    with journal.writing(plane.metrics) if journal else contextlib.nullcontext():
+        serve(plane, bundles, announce=opened.append, on_ready=ready, desk=desk)
+
+
+def _journal(settings: Settings) -> Journal | None:
+    """The journal that the settings ask for, not opened yet."""
+    from seatrial.serving.journal import Journal
+    from seatrial.serving.journal_files import JournalFiles, JournalPolicy
+
+    serving = settings.serving
+    if serving.journal == "off":
+        return None
+    policy = JournalPolicy(
+        serving.journal_max_bytes, serving.journal_keep_s, serving.journal_forget_s, serving.journal_fsync
+    )
+    return Journal(JournalFiles(settings.journal_dir, policy))
+
+
+def new_api_key(name: str, requests_per_minute: int | None) -> tuple[str, str]:
+    """A new key, and the line of the key file that admits it.
+
+    Raises:
+        ConfigError: the name or the limit cannot stand in the file.
+    """
+    from seatrial.serving.api_keys import key_line, new_key
+
+    key = new_key()
+    return key, key_line(name, key, requests_per_minute)
+
+
+def _with_whole_paths(settings: Settings) -> ServingSettings:
+    given = {name: getattr(settings.serving, name) for name in _FILES}
+    return settings.serving.model_copy(
+        update={name: str(settings.project_dir / path) for name, path in given.items() if path}
+    )

@@ -7,30 +7,38 @@ import json
 import pytest
 
 from seatrial.domain import errors
-from seatrial.domain.errors import OverloadedError, RequestError
+from seatrial.domain.errors import OverloadedError, RequestError, UnauthenticatedError
 from seatrial.domain.inference import Outcome
 from seatrial.serving.http_errors import (
+    admin_error_reply,
     documented_rows,
     error_reply,
     error_row,
+    feedback_rows,
     method_reply,
     mlflow_error_reply,
     path_reply,
+    v2_admin_error_reply,
     v2_error_reply,
     v2_statuses,
 )
 
 STATUSES = {
     "InvalidRequestError": 400,
+    "UnauthenticatedError": 401,
     "ModelNotServedError": 404,
     "SlowRequestError": 408,
     "PayloadTooLargeError": 413,
     "MediaTypeError": 415,
-    "VersionInUseError": 400,
+    "VersionInUseError": 409,
+    "RateLimitedError": 429,
+    "HeadersTooLargeError": 431,
     "InferenceError": 500,
     "UnsupportedFeatureError": 501,
     "OverloadedError": 503,
+    "JournalUnavailableError": 503,
     "NotReadyError": 503,
+    "TooManyConnectionsError": 503,
     "DeadlineExceededError": 504,
 }
 
@@ -48,7 +56,7 @@ def test_every_request_error_has_its_status(kind: type[RequestError]) -> None:
 @pytest.mark.parametrize("kind", kinds())
 def test_only_our_own_faults_count_as_errors(kind: type[RequestError]) -> None:
     row = error_row(kind)
-    assert (row.outcome is Outcome.INVALID) == (400 <= row.status < 500 or row.status == 501)
+    assert (row.outcome is Outcome.INVALID) == (row.status not in {429, 500, 503, 504})
     assert (row.outcome is Outcome.ERROR) == (row.status == 500)
 
 
@@ -56,6 +64,10 @@ def test_an_overload_says_when_to_come_back_in_whole_seconds() -> None:
     reply = error_reply(OverloadedError("Full.", 2.3))
     assert (reply.status, reply.headers) == (503, (("retry-after", "3"),))
     assert json.loads(reply.body) == {"error": "Full."}
+
+
+def test_who_has_no_key_is_told_how_to_show_one() -> None:
+    assert error_reply(UnauthenticatedError("No.")).headers == (("www-authenticate", 'Bearer realm="seatrial"'),)
 
 
 def test_what_nobody_foresaw_keeps_its_words_to_itself() -> None:
@@ -72,17 +84,16 @@ def test_paths_and_methods_that_are_not_there() -> None:
 
 
 def test_the_documented_statuses_are_the_table() -> None:
-    assert sorted(documented_rows()) == sorted(set(STATUSES.values()) - {501})
-    assert sorted(v2_statuses()) == [400, 404, 500, 501, 503]
+    of_admin_alone, of_v2_alone = {409}, {501}
+    assert sorted(documented_rows()) == sorted(set(STATUSES.values()) - of_admin_alone - of_v2_alone)
+    assert sorted(v2_statuses()) == [400, 401, 404, 408, 413, 415, 429, 431, 500, 501, 503]
 
 
 @pytest.mark.parametrize("kind", kinds())
 def test_the_v2_protocol_has_tritons_statuses(kind: type[RequestError]) -> None:
     row = error_row(kind)
-    assert row.v2_status == {"NOT_FOUND": 404, "INTERNAL": 500, "UNIMPLEMENTED": 501, "UNAVAILABLE": 503}.get(
-        row.code, 400
-    )
-    assert (row.v2_status == 400) == (row.status in {400, 408, 409, 413, 415})
+    as_in_http = {401, 404, 429, 500, 501, 503}
+    assert row.v2_status == (row.status if row.status in as_in_http else 503 if row.status == 504 else 400)
 
 
 def test_each_protocol_words_an_error_for_its_clients() -> None:
@@ -92,5 +103,37 @@ def test_each_protocol_words_an_error_for_its_clients() -> None:
     reply = mlflow_error_reply(full)
     assert (reply.status, reply.headers) == (503, (("retry-after", "3"),))
     assert json.loads(reply.body) == {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "Full.", "error": "Full."}
-    assert b"secret" not in v2_error_reply(ZeroDivisionError("secret")).body
-    assert b"secret" not in mlflow_error_reply(ZeroDivisionError("secret")).body
+    for word in (v2_error_reply, mlflow_error_reply, v2_admin_error_reply):
+        assert b"secret" not in word(ZeroDivisionError("secret")).body
+    assert v2_admin_error_reply(errors.UnknownVersionError("No tiny@9.")).status == 404
+    assert v2_admin_error_reply(errors.VersionInUseError("It has traffic.")).status == 400
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (errors.UsageError("tiny@x: give a number."), 400),
+        (errors.UnknownVersionError("No tiny@9."), 404),
+        (errors.UnknownModelError("No giant."), 404),
+        (errors.UnknownArtifactError("No onnx-int8."), 404),
+        (errors.RefusedArtifactError("Its findings forbid it."), 409),
+        (errors.VersionInUseError("It has traffic."), 409),
+        (errors.BundleAlteredError("It was altered."), 422),
+        (errors.UnsupportedModelError("Not that one."), 422),
+        (errors.MissingExtraError("torch", "train"), 503),
+        (errors.NotReadyError("Loading."), 503),
+    ],
+)
+def test_the_internal_port_says_why_a_version_cannot_be_loaded(error: Exception, status: int) -> None:
+    reply = admin_error_reply(error)
+    assert (reply.status, json.loads(reply.body)) == (status, {"error": str(error)})
+
+
+def test_what_nobody_foresaw_keeps_its_words_on_the_internal_port_too() -> None:
+    reply = admin_error_reply(ZeroDivisionError("secret"))
+    assert reply.status == 500
+    assert b"secret" not in reply.body
+
+
+def test_feedback_documents_its_own_statuses() -> None:
+    assert sorted(feedback_rows()) == [400, 408, 413, 415, 503]
