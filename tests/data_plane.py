@@ -170,9 +170,8 @@ def running(
     collected = Collected()
     answers = RecentAnswers()
     sinks: list[RecordSink] = [collected, journal, answers] if journal else [collected]
-    plane = DataPlane(
-        ServingSettings(**{"port": 0, "internal_port": 0, "grpc": False, "sessions": 2, **settings}), load, sinks
-    )
+    chosen = {"port": 0, "internal_port": 0, "grpc": False, "sessions": 2, **settings}
+    plane = DataPlane(ServingSettings(**chosen), load, sinks, find_bundle)
     ready = threading.Event()
     desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
     writing = journal.writing(plane.metrics) if journal else contextlib.nullcontext()

@@ -162,7 +162,7 @@ class GrpcServer:
             except asyncio.CancelledError:  # the client left, or its deadline or the time to drain is over
                 exchange.outcome = Outcome.EXPIRED if context.time_remaining() == 0 else Outcome.CANCELLED
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  the outermost catch: `failed` logs what nobody foresaw
                 self._lifecycle.failed(exchange, error)
                 await _abort(context, error, *exchange.headers())
             exchange.outcome = Outcome.SUCCESS
