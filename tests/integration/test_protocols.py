@@ -208,12 +208,14 @@ def test_a_call_whose_time_is_over_never_reaches_an_engine(bundle: Bundle) -> No
     held = Held()
     with running([bundle], held.load, grpc=True, grpc_port=0, sessions=1) as run:
         with in_background(lambda: run.predict(["good"])):
-            assert held.entered.acquire(timeout=30)
-            with pytest.raises(grpc.RpcError) as refusal:
-                call(run, "ModelInfer", infer_request(["good"]), timeout=0.2)
-            assert refusal.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-            eventually(lambda: len(run.collected.records) == 1)
-            held.let_go.set()
+            try:
+                assert held.entered.acquire(timeout=30)
+                with pytest.raises(grpc.RpcError) as refusal:
+                    call(run, "ModelInfer", infer_request(["good"]), timeout=0.2)
+                eventually(lambda: len(run.collected.records) == 1)
+            finally:
+                held.let_go.set()
+        assert refusal.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         assert run.collected.records[0].outcome in {Outcome.EXPIRED, Outcome.CANCELLED}
 
 

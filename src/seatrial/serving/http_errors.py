@@ -92,6 +92,7 @@ _V2_STATUSES = {
     "INTERNAL": 500,
     "UNIMPLEMENTED": 501,
     "UNAVAILABLE": 503,
+    "DEADLINE_EXCEEDED": 503,
 }
 
 _MLFLOW_CODES = {
@@ -138,7 +139,7 @@ _ROWS: dict[type[RequestError], ErrorRow] = {
     JournalUnavailableError: ErrorRow(
         503, Outcome.REJECTED, "Feedback cannot be kept now.", retry=True, code="UNAVAILABLE"
     ),
-    DeadlineExceededError: ErrorRow(504, Outcome.EXPIRED, "No engine was free in time.", code="UNAVAILABLE"),
+    DeadlineExceededError: ErrorRow(504, Outcome.EXPIRED, "No engine was free in time.", code="DEADLINE_EXCEEDED"),
 }  # fmt: skip
 
 
