@@ -19,7 +19,15 @@ from seatrial.serving.exchange import Asked, Served
 from seatrial.serving.http_errors import mlflow_error_reply
 from seatrial.serving.wire import check_media_type, check_unit
 
-__all__ = ["MLFLOW_VERSION", "Invocation", "MlflowProtocol", "MlflowResponse"]
+__all__ = [
+    "MLFLOW_VERSION",
+    "Invocation",
+    "MlflowProtocol",
+    "MlflowResponse",
+    "Parameters",
+    "Prediction",
+    "SplitFrame",
+]
 
 MLFLOW_VERSION = "3.17.2"
 """What /version says: the MLflow whose protocol is spoken, since none is installed here."""

@@ -26,7 +26,15 @@ from seatrial.serving.protocols.tensors import (
 from seatrial.serving.protocols.v2_inference import ChosenOutput, Wanted, ask, outputs
 from seatrial.serving.wire import check_media_type
 
-__all__ = ["HEADER_LENGTH", "InferRequest", "InferResponse", "V2Protocol"]
+__all__ = [
+    "HEADER_LENGTH",
+    "InferInput",
+    "InferOutput",
+    "InferRequest",
+    "InferRequestedOutput",
+    "InferResponse",
+    "V2Protocol",
+]
 
 HEADER_LENGTH = "inference-header-content-length"
 """Names how many bytes of a body are JSON, where raw tensors follow."""
