@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
-from mlflow.pyfunc.scoring_server.client import ScoringServerClient
 
 from tests.builders import onnx_bundle, random_texts
 from tests.data_plane import Running, running
@@ -23,7 +21,8 @@ pytestmark = pytest.mark.slow
 
 PINS = (
     "tritonclient==2.73.0", "aiohttp==3.14.5", "geventhttpclient==2.6.1", "gevent==26.9.0", "grpcio==1.85.3",
-    "numpy==2.4.6", "protobuf==6.33.6", "python-rapidjson==1.25",
+    "numpy==2.4.6", "packaging==26.3",
+    "protobuf==6.33.6", "python-rapidjson==1.25",
 )  # fmt: skip
 """tritonclient holds protobuf below 7, and its stubs take the name of ours: it needs a process of its own."""
 DRIVER = Path(__file__).parents[1] / "triton_clients.py"
@@ -39,7 +38,7 @@ def triton_python() -> Path:
     python = environment / "bin" / "python"
     if not (environment / "complete").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", environment], check=True, timeout=120)
-        command = [python, "-m", "pip", "install", "--quiet", "--no-compile", *PINS]
+        command = [str(python), "-m", "pip", "install", "--quiet", "--no-compile", *PINS]
         ended = subprocess.run(command, env=_clean_environment(), capture_output=True, text=True, timeout=300)
         if ended.returncode:
             if "connection broken by" in ended.stderr:
@@ -74,12 +73,14 @@ def test_tritonclient_gets_what_predict_answers(triton_python: Path, plane: Runn
 def test_mlflows_client_gets_what_predict_answers(plane: Running) -> None:
     expected = plane.predict(TEXTS).document
     host, _, port = plane.addresses.public_url.removeprefix("http://").partition(":")
-    client = ScoringServerClient(host, int(port))
-    client.wait_server_ready(timeout=30)
-    assert client.get_version()
-    frame = client.invoke(pd.DataFrame({"text": TEXTS})).get_predictions()
-    assert frame["label"].tolist() == expected["predictions"]
-    assert frame["probabilities"].tolist() == pytest.approx(np.array(expected["probabilities"]), abs=1e-5)
+    driven = subprocess.run(
+        [sys.executable, DRIVER.with_name("mlflow_client.py"), host, port, json.dumps(TEXTS)],
+        env=_clean_environment(), capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert driven.returncode == 0, driven.stderr[-4000:]
+    answer = json.loads(driven.stdout)
+    assert answer["label"] == expected["predictions"]
+    assert answer["probabilities"] == pytest.approx(np.array(expected["probabilities"]), abs=1e-5)
 
 
 def _clean_environment() -> dict[str, str]:

@@ -16,7 +16,9 @@ JSON = "application/json"
 def parse(body: Any, content_type: str | None = JSON) -> list[str]:
     headers = [] if content_type is None else [(b"content-type", content_type.encode())]
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return list(MlflowProtocol().parse({"headers": headers}, raw).inputs)
+    inputs = MlflowProtocol().parse({"headers": headers}, raw).inputs
+    assert isinstance(inputs, list)
+    return inputs
 
 
 @pytest.mark.parametrize(

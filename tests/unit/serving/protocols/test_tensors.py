@@ -30,12 +30,10 @@ def test_each_whole_number_type_is_read_to_its_ends_in_both_forms(datatype: str)
 
 
 def test_what_no_int64_can_hold_is_refused_and_not_wrapped() -> None:
-    for read in (
-        lambda: from_json("x", "UINT64", [1], [2**63]),
-        lambda: from_bytes("x", "UINT64", [1], (2**63).to_bytes(8, "little")),
-    ):
-        with pytest.raises(InvalidRequestError, match="INT64"):
-            read()
+    with pytest.raises(InvalidRequestError, match="INT64"):
+        from_json("x", "UINT64", [1], [2**63])
+    with pytest.raises(InvalidRequestError, match="INT64"):
+        from_bytes("x", "UINT64", [1], (2**63).to_bytes(8, "little"))
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,8 @@ def test_other_inputs_are_refused(tensors: list[Tensor]) -> None:
 def test_outputs_are_chosen_in_order_and_in_form() -> None:
     chosen = [ChosenOutput("logits", {"binary_data": False}), ChosenOutput("label", {})]
     form = ask("", [TEXT], chosen, {"binary_data_output": True}).form
-    assert (form.outputs, form.binary) == (("logits", "label"), {"label"})
+    assert form.outputs == ("logits", "label")
+    assert form.binary == {"label"}
     assert ask("", [TEXT], [], {"binary_data_output": True}).form.binary == {"label", "probabilities", "logits"}
     for bad in ([ChosenOutput("scores", {})], [ChosenOutput("label", {}), ChosenOutput("label", {})]):
         with pytest.raises(InvalidRequestError):
