@@ -129,7 +129,18 @@ def project_figures(project: Path) -> list[Figure]:
 def ready_s(bundle: Path) -> float:
     """Seconds from starting the process to a 200 from /ready."""
     port, internal = free_port(), free_port()
-    command = [str(SCRIPT), "serve", "--bundle", str(bundle), "--port", str(port), "--internal-port", str(internal)]
+    command = [
+        str(SCRIPT),
+        "serve",
+        "--bundle",
+        str(bundle),
+        "--port",
+        str(port),
+        "--internal-port",
+        str(internal),
+        "--grpc-port",
+        "0",
+    ]
     started = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

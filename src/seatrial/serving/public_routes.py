@@ -114,9 +114,9 @@ def _mlflow_routes(lifecycle: Lifecycle) -> Iterator[RawRoute]:
         if not plane.variants:
             return not_loaded_reply()
         plane.require_ready()
-        return Reply(200, b"\n")
+        return Reply(200, b"\n", "text/plain; charset=utf-8")  # MLflow calls an empty line JSON, which it is not
 
-    line = {"description": "It does.", "content": {"application/json": {}}}
+    line = {"description": "It does.", "content": {"text/plain": {"example": "\n"}}}
     failures = error_responses({404: "Nothing is loaded yet.", 503: "Shutting down."}, MlflowErrorBody)
     described = Described("mlflow_ping", "MLflow scoring: whether a model answers.", {"200": line, **failures})
     yield RawRoute("GET", "/ping", Page(ping, mlflow_error_reply), described)
