@@ -88,6 +88,7 @@ def ready_s(bundle: Path) -> float:
     """Seconds from starting the process to a 200 from /ready."""
     port, internal = free_port(), free_port()
     command = [str(SCRIPT), "serve", "--bundle", str(bundle), "--port", str(port), "--internal-port", str(internal)]
+    command += ["--grpc-port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         return await_answer(port, "/ready", process, within_s=60.0)
