@@ -24,6 +24,7 @@ from seatrial.serving.coded_bodies import CodedBodies
 from seatrial.serving.connection import ConnectionLimits, Door
 from seatrial.serving.exchange import Lifecycle
 from seatrial.serving.feedback import FeedbackDesk
+from seatrial.serving.hot_paths import HotPaths
 from seatrial.serving.http_server import HttpServer
 from seatrial.serving.internal import InternalApp
 from seatrial.serving.key_checks import AdminCheck, KeyCheck
@@ -91,7 +92,7 @@ class Server:
         lifecycle = Lifecycle(plane)
         self._grpc = _grpc_server(lifecycle, keys, certificate) if settings.grpc else None
         self._door = Door(_limits(settings), plane.metrics.rejected)
-        app = CodedBodies(create_app(lifecycle, desk, self._end_grpc), settings.max_body_bytes)
+        app = CodedBodies(HotPaths(create_app(lifecycle, desk, self._end_grpc)), settings.max_body_bytes)
         self._public = HttpServer(
             KeyCheck(app, keys, plane.metrics.rejected), public, self._door, settings.drain_s, tls
         )
