@@ -51,7 +51,7 @@ def test_posts_for_predictions_go_past_the_application(
     app, endpoint = FastAPI(), Endpoint()
     for verb, route in (("POST", "/predict"), ("POST", "/models/{model}/predict"), ("GET", "/page")):
         app.router.routes.append(RawRoute(verb, route, endpoint, Described(route, "", {})))
-    assert ask(HotPaths(app), method, path) == status
+    assert ask(HotPaths(app, app.router.routes), method, path) == status
     assert endpoint.asked == [(names, through_the_application)]
 
 
@@ -59,4 +59,4 @@ def test_posts_for_predictions_go_past_the_application(
 def test_what_has_no_endpoint_is_the_applications(method: str, path: str, status: int) -> None:
     app = FastAPI()
     app.router.routes.append(RawRoute("POST", "/predict", Endpoint(), Described("predict", "", {})))
-    assert ask(HotPaths(app), method, path) == status
+    assert ask(HotPaths(app, app.router.routes), method, path) == status
