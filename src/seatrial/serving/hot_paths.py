@@ -24,9 +24,9 @@ class HotPaths:
     def __init__(self, app: ASGIApp, routes: Iterable[object]) -> None:
         self._app = app
         raw = [route for route in routes if isinstance(route, RawRoute)]
-        routes = [route for route in raw if "POST" in (route.methods or ())]
-        self._exact = {route.path: route.app for route in routes if not route.param_convertors}
-        self._patterns = [(route.path_regex, route.app) for route in routes if route.param_convertors]
+        posts = [route for route in raw if "POST" in (route.methods or ())]
+        self._exact = {route.path: route.app for route in posts if not route.param_convertors}
+        self._patterns = [(route.path_regex, route.app) for route in posts if route.param_convertors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""
