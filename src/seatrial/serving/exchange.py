@@ -139,11 +139,11 @@ class Lifecycle:
     @contextlib.contextmanager
     def following(self, exchange: Exchange) -> Iterator[None]:
         """Counts the request while the block runs, and records it once at its end, whatever happened."""
-        self.plane.metrics.in_flight.inc()
+        self.plane.metrics.arrived()
         try:
             yield
         finally:
-            self.plane.metrics.in_flight.dec()
+            self.plane.metrics.answered()
             record = exchange.record(time.monotonic())
             self.statistics.record(record)
             self.plane.record(record)
