@@ -18,7 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from seatrial.cli.main import app
 from seatrial.config import Settings
 from seatrial.serving.metrics import MetricsSink
-from seatrial.serving.tallies import Tallies
+from seatrial.serving.request_counts import RequestCounts
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -91,7 +91,7 @@ def metrics_page() -> str:
     for collector in MetricsSink()._registry._collector_to_names:
         if isinstance(collector, MetricWrapperBase):
             described = [(collector._type, collector._labelnames, collector._name, collector._documentation)]
-        elif isinstance(collector, Tallies):
+        elif isinstance(collector, RequestCounts):
             described = [(one.type, one._labelnames, one.name, one.documentation) for one in collector.collect()]
         else:
             continue

@@ -15,7 +15,7 @@ from seatrial.domain.inference import Outcome, PredictionRecord
 from seatrial.domain.latency import LATENCY_EDGES_S
 from seatrial.serving.gpu_memory import GpuMemory
 from seatrial.serving.payload import BatchFacts
-from seatrial.serving.tallies import Tallies, VariantTally
+from seatrial.serving.request_counts import RequestCounts, VariantCounts
 
 __all__ = ["UNKNOWN", "MetricsSink"]
 
@@ -42,9 +42,9 @@ class MetricsSink:
     def __init__(self, gpu_memory: GpuMemory | None = None) -> None:
         registry = self._registry = CollectorRegistry()
         self._models: set[str] = set()
-        self._variants: dict[tuple[str, str], VariantTally] = {}
-        self._tallies = Tallies(self._variants, _QUEUE_EDGES_S)
-        registry.register(self._tallies)
+        self._variants: dict[tuple[str, str], VariantCounts] = {}
+        self._counts = RequestCounts(self._variants, _QUEUE_EDGES_S)
+        registry.register(self._counts)
         self._batch_size = Histogram(
             "inference_batch_size", "Texts in an engine call.", buckets=_SIZE_EDGES, registry=registry
         )
@@ -78,31 +78,31 @@ class MetricsSink:
     def expect(self, model: str, version: str, labels: Sequence[str]) -> None:
         """Makes a loaded variant known, and starts its series at 0, so that a first error shows as an increase."""
         self._models.add(model)
-        self._variants.setdefault((model, version), VariantTally(_STATUSES, LATENCY_EDGES_S, labels))
+        self._variants.setdefault((model, version), VariantCounts(_STATUSES, LATENCY_EDGES_S, labels))
 
     def record(self, record: PredictionRecord) -> None:
         """Counts one finished request."""
-        tally = self._variants.get((record.model, record.version))
-        if tally is None:  # nothing was picked, so there is nothing else to count
+        counted = self._variants.get((record.model, record.version))
+        if counted is None:  # nothing was picked, so there is nothing else to count
             model = record.model if record.model in self._models else UNKNOWN
-            nowhere = self._variants.setdefault((model, UNKNOWN), VariantTally((), LATENCY_EDGES_S))
+            nowhere = self._variants.setdefault((model, UNKNOWN), VariantCounts((), LATENCY_EDGES_S))
             nowhere.requests[record.outcome.value] = nowhere.requests.get(record.outcome.value, 0) + 1
             return
-        tally.requests[record.outcome.value] += 1
+        counted.requests[record.outcome.value] += 1
         if record.outcome in _TIMED:
-            tally.latency.observe(record.latency_s)
+            counted.latency.observe(record.latency_s)
         if record.outcome is Outcome.SUCCESS:
-            self._tallies.queue.observe(record.queue_s)
+            self._counts.queue.observe(record.queue_s)
             for label in record.labels:
-                tally.classes[label] += 1
+                counted.classes[label] += 1
 
     def arrived(self) -> None:
         """Counts one request that was received; `answered` follows."""
-        self._tallies.in_flight += 1
+        self._counts.in_flight += 1
 
     def answered(self) -> None:
         """Counts one request that is not in flight any more."""
-        self._tallies.in_flight -= 1
+        self._counts.in_flight -= 1
 
     def rejected(self, reason: str) -> None:
         """Counts one request that was turned away; `reason` is one of few constants."""

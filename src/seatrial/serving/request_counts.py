@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
-__all__ = ["Buckets", "Tallies", "VariantTally"]
+__all__ = ["Buckets", "RequestCounts", "VariantCounts"]
 
 _BY_VARIANT = ("model", "version")
 
@@ -50,7 +50,7 @@ class Buckets:
         return list(zip(names, accumulate(self.counts), strict=True))
 
 
-class VariantTally:
+class VariantCounts:
     """The counts of one version.
 
     Attributes:
@@ -67,7 +67,7 @@ class VariantTally:
         self.classes = dict.fromkeys(labels, 0)
 
 
-class Tallies(Collector):
+class RequestCounts(Collector):
     """Shows the counts to Prometheus.
 
     Attributes:
@@ -76,7 +76,7 @@ class Tallies(Collector):
         in_flight: requests that were received and not yet answered.
     """
 
-    def __init__(self, of_variants: Mapping[tuple[str, str], VariantTally], queue_edges_s: Sequence[float]) -> None:
+    def __init__(self, of_variants: Mapping[tuple[str, str], VariantCounts], queue_edges_s: Sequence[float]) -> None:
         self.of_variants = of_variants
         self.queue = Buckets(queue_edges_s)
         self.in_flight = 0
@@ -94,12 +94,12 @@ class Tallies(Collector):
         classes = CounterMetricFamily(
             "prediction_class_total", "Texts, by the label they got.", labels=(*_BY_VARIANT, "label")
         )
-        for variant, tally in self.of_variants.items():
-            for status, number in tally.requests.items():
+        for variant, counted in self.of_variants.items():
+            for status, number in counted.requests.items():
                 requests.add_metric((*variant, status), number)
-            if tally.classes:
-                latency.add_metric(variant, tally.latency.exposed(), tally.latency.total)
-            for label, number in tally.classes.items():
+            if counted.classes:
+                latency.add_metric(variant, counted.latency.exposed(), counted.latency.total)
+            for label, number in counted.classes.items():
                 classes.add_metric((*variant, label), number)
         queue = HistogramMetricFamily("inference_queue_seconds", "Longest wait of a request's texts for an engine.")
         queue.add_metric((), self.queue.exposed(), self.queue.total)

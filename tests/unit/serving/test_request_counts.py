@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from seatrial.serving.tallies import Buckets, Tallies, VariantTally
+from seatrial.serving.request_counts import Buckets, RequestCounts, VariantCounts
 
 EDGES = (0.01, 0.1, 1.0)
 
@@ -26,18 +26,18 @@ def samples(registry: CollectorRegistry) -> dict[tuple[str, str], float]:
 def test_buckets_count_as_a_histogram_of_the_library_does(values: list[float]) -> None:
     theirs, ours = CollectorRegistry(), CollectorRegistry()
     library = Histogram("inference_queue_seconds", "Longest wait.", buckets=EDGES, registry=theirs)
-    tallies = Tallies({}, EDGES)
-    ours.register(tallies)
+    counts = RequestCounts({}, EDGES)
+    ours.register(counts)
     for value in values:
         library.observe(value)
-        tallies.queue.observe(value)
+        counts.queue.observe(value)
     assert samples(theirs).items() <= samples(ours).items()
 
 
 def test_a_version_shows_all_its_series_before_anything_happened() -> None:
-    tally = VariantTally(("success", "error"), EDGES, ("no", "yes"))
+    counted = VariantCounts(("success", "error"), EDGES, ("no", "yes"))
     registry = CollectorRegistry()
-    registry.register(Tallies({("m", "1"): tally}, EDGES))
+    registry.register(RequestCounts({("m", "1"): counted}, EDGES))
     seen = samples(registry)
     assert seen["inference_requests_total", "model=m,status=error,version=1"] == 0
     assert seen["inference_latency_seconds_count", "model=m,version=1"] == 0
@@ -47,7 +47,7 @@ def test_a_version_shows_all_its_series_before_anything_happened() -> None:
 
 def test_requests_that_reached_no_version_have_no_latency() -> None:
     registry = CollectorRegistry()
-    registry.register(Tallies({("m", "unknown"): VariantTally(("invalid",), EDGES)}, EDGES))
+    registry.register(RequestCounts({("m", "unknown"): VariantCounts(("invalid",), EDGES)}, EDGES))
     assert ("inference_latency_seconds_count", "model=m,version=unknown") not in samples(registry)
 
 
