@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seatrial.domain.model import Artifact
+from seatrial.domain.release_counters import ReleasePlace
 
 __all__ = [
     "EngineOutput",
@@ -167,6 +168,7 @@ class PredictionRecord:
         inference_s: time inside the engine.
         labels: predicted label of each text.
         confidences: probability of that label, in the same order.
+        place: where it was routed in a running release; None where there was none, or it named its version itself.
     """
 
     request_id: str
@@ -181,6 +183,7 @@ class PredictionRecord:
     inference_s: float = 0.0
     labels: tuple[str, ...] = ()
     confidences: tuple[float, ...] = ()
+    place: ReleasePlace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ import msgspec
 
 from seatrial.domain.errors import NotReadyError, RequestError
 from seatrial.domain.inference import Outcome, PredictionRecord
+from seatrial.domain.release_counters import ReleasePlace
 from seatrial.serving.asgi import Receive, Reply, Scope, Send, header, read_body
 from seatrial.serving.http_errors import error_reply, error_row
 from seatrial.serving.metrics import UNKNOWN
@@ -39,6 +40,8 @@ class _Exchange:
     outcome: Outcome = Outcome.ERROR
     unit: str | None = None
     texts: int = 0
+    place: ReleasePlace | None = None
+    question: Question | None = None
     answer: Answer | None = None
 
     def record(self, ended_s: float) -> PredictionRecord:
@@ -51,6 +54,7 @@ class _Exchange:
             ended_s - self.received_s,
             self.unit,
             self.texts,
+            place=self.place,
         )
         if self.answer is None:
             return record
@@ -80,7 +84,7 @@ class PredictEndpoint:
                 await reply.send(send, ("x-request-id", exchange.request_id))
         finally:
             self._plane.metrics.in_flight.dec()
-            self._plane.record(exchange.record(time.monotonic()))
+            self._plane.record(exchange.record(time.monotonic()), exchange.question)
 
     async def _settle(self, exchange: _Exchange, scope: Scope, receive: Receive) -> Reply | None:
         """The reply of any request; None where nobody is left to read it."""
@@ -113,9 +117,12 @@ class PredictEndpoint:
         check_media_type(header(scope, b"content-type"), header(scope, b"content-encoding"))
         request = parse_request(await read_body(scope, receive, settings.max_body_bytes, settings.deadline_s))
         exchange.unit, exchange.texts = request.unit, len(request.texts)
-        variant = self._plane.pick(variant.model)  # again: while the body came, traffic may have been switched
+        # Again: it may name a unit, and while the body came, traffic may have been switched.
+        variant, exchange.place = self._plane.route(variant.model, unit=request.unit)
         exchange.version = variant.version
-        question = Question(request.texts, exchange.received_s + settings.deadline_s, request.max_length)
+        exchange.question = question = Question(
+            request.texts, exchange.received_s + settings.deadline_s, request.max_length
+        )
         async with _while_connected(receive):
             answer = exchange.answer = await self._plane.predict(variant, question)
         response = PredictResponse(

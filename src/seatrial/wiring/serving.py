@@ -80,6 +80,7 @@ def make_data_plane(settings: Settings, sinks: Sequence[RecordSink] = ()) -> Dat
         find_bundle=lambda ref: index.resolve(VersionRef.parse(ref), settings.serving.artifact, verify=False),
         load_wide_engine=load_wide,
     )
+    plane.keep_traffic(settings.home)
     if settings.serving.handler:
         sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
         plane.serve_also(OwnCode(settings.serving.handler, settings.model.name, settings.project_dir))
