@@ -127,6 +127,8 @@ class DataPlane:
 
     async def switch(self, model: str, version: str) -> None:
         """Gives a model's traffic to another loaded version; see `Traffic.switch`."""
+        if not self.orders.restored:
+            self.require_ready()
         await self.orders.switch(model, version)
 
     async def unload(self, ref: str) -> None:

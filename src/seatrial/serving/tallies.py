@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote
 
 from seatrial.domain.errors import ReleaseNotCountedError, SeatrialError
 from seatrial.domain.inference import Outcome, PredictionRecord
@@ -121,7 +122,7 @@ class Tallies:
         """Writes down what has changed, every few seconds, until it is cancelled."""
         while True:
             await asyncio.sleep(_SAVE_EVERY_S)
-            await self.save()
+            await asyncio.shield(self.save())  # a thread cannot be cancelled: whoever saves next waits for it
 
     async def save(self) -> None:
         """Writes down what has changed; a disk that refuses is reported once, and asked again the next time."""
@@ -142,7 +143,7 @@ class Tallies:
                     self._failing, counted.saved = False, counters
 
     def _begin(self, model: str, context: ReleaseContext, restore: bool) -> _Counted:
-        path = None if self._directory is None else self._directory / f"{model}.tally"
+        path = None if self._directory is None else self._directory / f"{quote(model, safe='')}.tally"
         file = None if path is None else TallyFile(path, context.id)
         remembered = file.read() if file is not None and restore else None
         if remembered is None:

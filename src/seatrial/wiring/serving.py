@@ -37,6 +37,7 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
 
     journal, answers = _journal(settings), RecentAnswers()
     plane = make_data_plane(settings, (journal, answers) if journal else ())
+    plane.keep_traffic(settings.home)
     desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
     opened: list[Addresses] = []
 
@@ -80,7 +81,6 @@ def make_data_plane(settings: Settings, sinks: Sequence[RecordSink] = ()) -> Dat
         find_bundle=lambda ref: index.resolve(VersionRef.parse(ref), settings.serving.artifact, verify=False),
         load_wide_engine=load_wide,
     )
-    plane.keep_traffic(settings.home)
     if settings.serving.handler:
         sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
         plane.serve_also(OwnCode(settings.serving.handler, settings.model.name, settings.project_dir))
