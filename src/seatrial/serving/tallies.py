@@ -15,7 +15,7 @@ from seatrial.domain.inference import Outcome, PredictionRecord
 from seatrial.domain.release_counters import Arm, ArmCounters, ReleaseCounters, ReleasePlace
 from seatrial.domain.release_tally import ReleaseTally, Served
 from seatrial.serving.split_orders import ReleaseContext
-from seatrial.serving.tally_file import TallyFile
+from seatrial.serving.tally_file import Remembered, TallyFile
 
 __all__ = ["Tallies", "UnitsSample"]
 
@@ -145,12 +145,21 @@ class Tallies:
     def _begin(self, model: str, context: ReleaseContext, restore: bool) -> _Counted:
         path = None if self._directory is None else self._directory / f"{quote(model, safe='')}.tally"
         file = None if path is None else TallyFile(path, context.id)
-        remembered = file.read() if file is not None and restore else None
+        remembered = _read(file) if file is not None and restore else None
         if remembered is None:
             return _Counted(model, context, ReleaseTally(context.baseline), file)
         tally = ReleaseTally.restored(context.baseline, remembered.counters, remembered.units)
         logger.info("release counters restored", extra={"release": context.id, "units": len(remembered.units)})
         return _Counted(model, context, tally, file)
+
+
+def _read(file: TallyFile) -> Remembered | None:
+    """What the file says; one that is damaged in a way no kill explains is reported, and counting begins anew."""
+    try:
+        return file.read()
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.error("release counters not restored", extra={"reason": repr(error)})  # noqa: TRY400  says it all
+        return None
 
 
 def _samples(counted: _Counted) -> Iterator[UnitsSample]:

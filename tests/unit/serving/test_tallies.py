@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,18 @@ def test_the_next_process_goes_on_where_the_last_one_saved(tmp_path: Path) -> No
     second.record(record(unit="ann"))
     assert second.counters("r-1").steps[0].challenger.units == 2
     assert kept(tmp_path).counters("r-1").steps[0].requests == 0
+
+
+def test_a_file_of_another_form_is_reported_and_counting_begins_anew(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    bodies = [b'{"release":"r-1"}', b'{"units":[],"counters":{}}']
+    (tmp_path / "tiny.tally").write_bytes(b"".join(b"%08x %b\n" % (zlib.crc32(body), body) for body in bodies))
+    tallies = kept(tmp_path, restore=True)
+    assert "release counters not restored" in caplog.text
+    tallies.record(record(unit="ann"))
+    asyncio.run(tallies.save())
+    assert kept(tmp_path, restore=True).counters("r-1").steps[0].requests == 1
 
 
 def test_a_disk_that_refuses_is_reported_once_and_loses_nothing(
