@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -155,6 +156,7 @@ def running(
     *,
     wait: bool = True,
     find_bundle: Callable[[str], Bundle] | None = None,
+    home: Path | None = None,
     journal: Journal | None = None,
     **settings: Any,
 ) -> Iterator[Running]:
@@ -165,6 +167,7 @@ def running(
         wait: whether the block begins only when everything is loaded.
         journal: where records and feedback go, if anywhere.
         find_bundle: the bundle of ``MODEL@V``, for versions that are loaded later.
+        home: where splits and counters are remembered, if anywhere.
         settings: of section ``[serving]``.
     """
     collected = Collected()
@@ -172,6 +175,8 @@ def running(
     sinks: list[RecordSink] = [collected, journal, answers] if journal else [collected]
     chosen = {"port": 0, "internal_port": 0, "grpc": False, "sessions": 2, **settings}
     plane = DataPlane(ServingSettings(**chosen), load, sinks, find_bundle)
+    if home is not None:
+        plane.keep_traffic(home)
     ready = threading.Event()
     desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
     writing = journal.writing(plane.metrics) if journal else contextlib.nullcontext()

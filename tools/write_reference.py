@@ -82,6 +82,10 @@ def metrics_page() -> str:
             "`reason` of `inference_rejected_total` is `queue_full`, `not_ready`, `unauthenticated`, `rate_limited`, "
             "`connections`, `headers_too_large`, `slow_request`, `malformed` (no HTTP) or `unread_answer`; what is "
             "refused before it reaches a model counts there only. "
+            "`outcome` of `inference_mirror_total` is `agreed`, `disagreed`, `failed` or `dropped`. `guard` and "
+            "`event` of `release_units_total` are `split` with `arrived`, `errors` with `failed`, `latency` with "
+            "`over_<s>_s`, `classes` with a label, `disagreement` with `mirrored` and `disagreed`; they and "
+            "`release_step_ratio` are absent where no release runs. "
             "`gpu_memory_used_bytes` is absent where there is no NVIDIA driver."
         ),
         "",
@@ -98,6 +102,11 @@ def metrics_page() -> str:
         for kind, labels, name, meaning in described:
             shown = ", ".join(f"`{label}`" for label in labels)
             lines.append(f"| `{name}{'_total' if kind == 'counter' else ''}` | {kind} | {shown} | {meaning} |")
+    lines.append(
+        "| `release_units_total` | counter | `model`, `version`, `guard`, `event` | "
+        "Units of a release, by what they met first. |"
+    )
+    lines.append("| `release_step_ratio` | gauge | `model` | The challenger's share of the traffic. |")
     lines.append("| `gpu_memory_used_bytes` | gauge | `gpu_id` | Memory in use on each GPU. |")
     return "\n".join(lines) + "\n"
 

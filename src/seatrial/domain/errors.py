@@ -31,6 +31,9 @@
     │   ├── RefusedArtifactError       the artifact's findings forbid serving it
     │   ├── TrainingError              training cannot start or go on
     │   └── ConversionError            an exporter, quantiser or checker failed
+    ├── TrafficError               an order about a model's traffic that a data plane cannot follow
+    │   ├── TrafficConflictError       it contradicts what holds: a newer fence, a running release, what is loaded
+    │   └── ReleaseNotCountedError     it does not run here, so nothing is counted of it
     ├── LedgerError                the record of findings and decisions
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
     │   └── LedgerConflictError        a write that contradicts what the store already holds
@@ -89,6 +92,7 @@ __all__ = [
     "PayloadTooLargeError",
     "RateLimitedError",
     "RefusedArtifactError",
+    "ReleaseNotCountedError",
     "ReleasePlanError",
     "RequestError",
     "SeatrialError",
@@ -96,6 +100,8 @@ __all__ = [
     "SourceError",
     "StorageFullError",
     "TooManyConnectionsError",
+    "TrafficConflictError",
+    "TrafficError",
     "TrainingError",
     "UnauthenticatedError",
     "UnknownArtifactError",
@@ -231,6 +237,18 @@ class TrainingError(ModelError):
 
 class ConversionError(ModelError):
     """An exporter, quantiser or checker failed."""
+
+
+class TrafficError(SeatrialError):
+    """An order about a model's traffic that a data plane cannot follow."""
+
+
+class TrafficConflictError(TrafficError):
+    """It contradicts what holds: a newer fence, a running release, or what is loaded."""
+
+
+class ReleaseNotCountedError(TrafficError):
+    """It does not run here, so nothing is counted of it."""
 
 
 class LedgerError(SeatrialError):

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from seatrial.domain.model import Artifact
+from seatrial.domain.release_counters import ReleasePlace
 
 __all__ = [
     "EngineOutput",
@@ -170,6 +171,7 @@ class PredictionRecord:
         labels: predicted label of each text.
         confidences: probability of that label, in the same order.
         traceparent: the trace that the client's request belongs to (W3C Trace Context), if it said so.
+        place: where it was routed in a running release; None where there was none, or it named its version itself.
     """
 
     request_id: str
@@ -185,6 +187,7 @@ class PredictionRecord:
     labels: tuple[str, ...] = ()
     confidences: tuple[float, ...] = ()
     traceparent: str | None = None
+    place: ReleasePlace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,7 @@ from seatrial.domain.release_counters import (
     ArmCounters,
     FrozenBaseline,
     ReleaseCounters,
-    ReleaseTally,
-    Served,
+    ReleasePlace,
     StepCounters,
 )
 from seatrial.domain.release_plan import (
@@ -27,6 +26,7 @@ from seatrial.domain.release_plan import (
     StepPlan,
     check_percent,
 )
+from seatrial.domain.release_tally import ReleaseTally, Served
 from seatrial.domain.traffic import TrafficSplit, bucket
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "MetricSource",
     "Phase",
     "ReleaseCounters",
+    "ReleasePlace",
     "ReleasePlan",
     "ReleaseState",
     "ReleaseTally",

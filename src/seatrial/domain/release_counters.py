@@ -7,14 +7,11 @@ arm where it happened. Without a unit, the request is the unit.
 from __future__ import annotations
 
 import enum
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-__all__ = ["Arm", "ArmCounters", "FrozenBaseline", "ReleaseCounters", "ReleaseTally", "Served", "StepCounters"]
-
-DEFAULT_UNITS = 1_000_000
+__all__ = ["Arm", "ArmCounters", "FrozenBaseline", "ReleaseCounters", "ReleasePlace", "StepCounters"]
 
 
 class Arm(enum.StrEnum):
@@ -22,6 +19,20 @@ class Arm(enum.StrEnum):
 
     CHAMPION = "champion"
     CHALLENGER = "challenger"
+
+
+@dataclass(frozen=True, slots=True)
+class ReleasePlace:
+    """Where in a release a request was routed, which is where it counts, however late it ends.
+
+    Attributes:
+        release: its identifier.
+        step: counted from 0; None: the bake period, after the full rollout.
+    """
+
+    release: str
+    arm: Arm
+    step: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,111 +175,3 @@ class ReleaseCounters:
             for step in document["steps"]
         )
         return cls(steps, ArmCounters.from_json(document["bake"]))
-
-
-@dataclass(frozen=True, slots=True)
-class Served:
-    """What one logical request says about the version that took it; a client's own mistakes are not handed in.
-
-    Attributes:
-        arm: where it was routed.
-        unit: user or session; None where the request is its own.
-        failed: it failed by our fault.
-        latency_s: the time it took, failed or not.
-        labels: the classes it was answered with.
-    """
-
-    arm: Arm
-    unit: str | None
-    failed: bool
-    latency_s: float
-    labels: Sequence[str] = ()
-
-
-class ReleaseTally:
-    """Turns requests into counters: for each unit, the first event of the release and no other.
-
-    The memory of units is bounded. When it is full, a unit that is not in it adds requests and nothing else: whether
-    it is known says nothing about the arm it is in, so what is counted stays exact.
-    """
-
-    def __init__(self, baseline: FrozenBaseline, *, max_units: int = DEFAULT_UNITS) -> None:
-        """An empty tally; `max_units` bounds its memory (some 100 bytes each)."""
-        self._baseline = baseline
-        self._places = {label: place for place, label in enumerate(baseline.labels)}
-        self._max_units = max_units
-        self._seen: dict[int, tuple[int, int]] = {}  # unit: (step it was last seen in, one bit for each counter)
-        self._steps: list[dict[Arm, _Counting]] = []
-        self.unknown_units = 0
-
-    def begin_step(self) -> None:
-        """From now on requests belong to the next step."""
-        self._steps.append({arm: _Counting(self._baseline) for arm in Arm})
-
-    def count(self, served: Served) -> None:
-        """Counts one request, which belongs to the step it was routed in: the running one.
-
-        Raises:
-            IndexError: no step has begun.
-        """
-        arm = self._steps[-1][served.arm]
-        arm.requests += 1
-        arm.failed += served.failed
-        bits = self._bits(served)
-        if served.unit is None:
-            arm.units += 1
-            arm.add(bits)
-            return
-        key = int.from_bytes(hashlib.blake2b(served.unit.encode("utf-8", "surrogatepass"), digest_size=8).digest())
-        step, counted = self._seen.get(key, (-1, 0))
-        if step < 0 and len(self._seen) >= self._max_units:
-            self.unknown_units += 1
-            return
-        arm.units += step != len(self._steps) - 1
-        if bits & ~counted:
-            arm.add(bits & ~counted)
-        self._seen[key] = (len(self._steps) - 1, counted | bits)
-
-    def counters(self) -> ReleaseCounters:
-        """The counters so far."""
-        return ReleaseCounters(
-            tuple(StepCounters(step[Arm.CHAMPION].frozen(), step[Arm.CHALLENGER].frozen()) for step in self._steps)
-        )
-
-    def _bits(self, served: Served) -> int:
-        """One bit for each counter the request belongs to: failed, over each threshold, of each class."""
-        bits = int(served.failed)
-        for place, threshold_s in enumerate(self._baseline.of_arm(served.arm)):
-            if served.latency_s <= threshold_s:
-                break  # thresholds rise
-            bits |= 2 << place
-        first = 1 + len(self._baseline.thresholds_s)
-        for label in served.labels:
-            place = self._places.get(label, -1)
-            if place >= 0:
-                bits |= 1 << (first + place)
-        return bits
-
-
-class _Counting:
-    """One arm of the running step, while it is counted."""
-
-    __slots__ = ("_events", "_thresholds", "failed", "requests", "units")
-
-    def __init__(self, baseline: FrozenBaseline) -> None:
-        self._thresholds = len(baseline.thresholds_s)
-        self._events = [0] * (1 + self._thresholds + len(baseline.labels))
-        self.requests = self.failed = self.units = 0
-
-    def add(self, bits: int) -> None:
-        """One more for each bit."""
-        while bits:
-            lowest = bits & -bits
-            self._events[lowest.bit_length() - 1] += 1
-            bits ^= lowest
-
-    def frozen(self) -> ArmCounters:
-        """The value of this moment."""
-        slow = self._events[1 : 1 + self._thresholds]
-        classes = self._events[1 + self._thresholds :]
-        return ArmCounters(self.requests, self.failed, self.units, self._events[0], tuple(slow), tuple(classes))

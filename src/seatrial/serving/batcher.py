@@ -180,8 +180,8 @@ class Batcher:
             try:
                 while len(self._running) < self._policy.workers:
                     batch = next_batch(self._line, time.monotonic(), self._policy, self._running_texts)
-                    if batch is None:
-                        break
+                    if batch is None or (self._running and batch.slices[0].caller.priority):
+                        break  # what can wait leaves a worker free for who cannot
                     self._begin(batch)
             except Exception:  # the outermost loop: a fault here must not leave callers waiting for ever
                 logger.exception("batcher failed")

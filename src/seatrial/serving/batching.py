@@ -237,7 +237,8 @@ def deserves_all_cores(batch: Batch[Any], waiting_texts: int, running_batches: i
         >>> deserves_all_cores(lone, waiting_texts=0, running_batches=1)
         False
     """
-    return not waiting_texts and not running_batches and batch.texts == 1
+    can_wait = batch.slices[0].caller.priority > 0  # a request may come any moment, and wants a core at once
+    return not waiting_texts and not running_batches and batch.texts == 1 and not can_wait
 
 
 @dataclass(frozen=True, slots=True)

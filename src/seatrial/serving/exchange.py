@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 
 from seatrial.domain.errors import RequestError
 from seatrial.domain.inference import Outcome, PredictionRecord, TokenBatch
+from seatrial.domain.release_counters import ReleasePlace
 from seatrial.serving.correlation import accept_request_id, accept_traceparent
 from seatrial.serving.http_errors import error_row
 from seatrial.serving.metrics import UNKNOWN
@@ -70,6 +71,8 @@ class Exchange:
     outcome: Outcome = Outcome.ERROR
     unit: str | None = None
     texts: int = 0
+    place: ReleasePlace | None = None
+    question: Question | None = None
     answer: Answer | None = None
 
     @classmethod
@@ -116,6 +119,7 @@ class Exchange:
             labels=tuple([score.label for score in scores]),
             confidences=tuple([max(score.probabilities) for score in scores]),
             traceparent=self.traceparent,
+            place=self.place,
         )
 
 
@@ -146,7 +150,7 @@ class Lifecycle:
             self.plane.metrics.answered()
             record = exchange.record(time.monotonic())
             self.statistics.record(record)
-            self.plane.record(record)
+            self.plane.record(record, exchange.question)
 
     def pick(self, exchange: Exchange, unit: str | None = None) -> Variant:
         """The variant that answers.
@@ -157,7 +161,7 @@ class Lifecycle:
         Raises:
             NotReadyError, ModelNotServedError, InvalidRequestError: see `DataPlane.pick`.
         """
-        variant = self.plane.pick(exchange.wanted_model, exchange.wanted_version, unit or exchange.request_id)
+        variant, exchange.place = self.plane.route(exchange.wanted_model, exchange.wanted_version, unit)
         exchange.model, exchange.version = variant.model, variant.version
         return variant
 
@@ -171,7 +175,7 @@ class Lifecycle:
         variant = self.pick(exchange, asked.unit)
         limit_s = self.plane.settings.deadline_s
         within_s = limit_s if asked.within_s is None else min(limit_s, asked.within_s)
-        question = Question(asked.inputs, exchange.received_s + within_s, asked.max_length)
+        exchange.question = question = Question(asked.inputs, exchange.received_s + within_s, asked.max_length)
         exchange.answer = answer = await self.plane.predict(variant, question)
         return Served(asked, variant, answer, exchange)
 

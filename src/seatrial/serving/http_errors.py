@@ -25,10 +25,12 @@ from seatrial.domain.errors import (
     PayloadTooLargeError,
     RateLimitedError,
     RefusedArtifactError,
+    ReleaseNotCountedError,
     RequestError,
     SeatrialError,
     SlowRequestError,
     TooManyConnectionsError,
+    TrafficConflictError,
     UnauthenticatedError,
     UnknownArtifactError,
     UnknownModelError,
@@ -148,11 +150,13 @@ _ADMIN_STATUSES: dict[type, int] = {
     UnknownModelError: 404,
     UnknownVersionError: 404,
     UnknownArtifactError: 404,
+    ReleaseNotCountedError: 404,
     RefusedArtifactError: 409,
+    TrafficConflictError: 409,
     ModelError: 422,
     DependencyError: 503,
 }
-"""Of what loading a version can end in, besides the errors of requests."""
+"""Of what loading a version or an order about traffic can end in, besides the errors of requests."""
 
 
 def error_row(kind: type[Exception]) -> ErrorRow:

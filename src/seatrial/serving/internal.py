@@ -6,31 +6,25 @@ Who may use the paths under /admin is decided in front of it, by `key_checks.Adm
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TypeVar
-from urllib.parse import parse_qs
+from collections.abc import Mapping
 
 import msgspec
 
 from seatrial.domain.errors import InvalidRequestError
-from seatrial.serving.asgi import ASGIApp, Receive, Reply, Scope, Send, header, json_reply, read_body
+from seatrial.serving.admin_requests import Answering, read_document, read_query
+from seatrial.serving.asgi import ASGIApp, Receive, Reply, Scope, Send, header, json_reply
 from seatrial.serving.health import health_reply, ready_reply
 from seatrial.serving.http_errors import admin_error_reply, method_reply, path_reply
 from seatrial.serving.journal_format import Cursor
 from seatrial.serving.journal_reader import JournalReader
 from seatrial.serving.plane import DataPlane
 from seatrial.serving.settling import settle
-from seatrial.serving.wire import check_media_type
+from seatrial.serving.traffic_paths import traffic_routes
 
 __all__ = ["InternalApp"]
 
-_MOST_BODY_BYTES = 65_536
-_BODY_WITHIN_S = 10.0
 _MOST_ENTRIES = 10_000
 _USUAL_ENTRIES = 1000
-
-Answering = Callable[[Scope, Receive], Awaitable[Reply]]
-AskedT = TypeVar("AskedT", bound=msgspec.Struct)
 
 
 class _Ref(msgspec.Struct, frozen=True):
@@ -68,18 +62,19 @@ class InternalApp:
     ) -> None:
         self._plane = plane
         self._mounts = dict(mounts or {})
-        self._routes: dict[str, tuple[str, Answering]] = {
-            "/metrics": ("GET", self._metrics),
-            "/health": ("GET", self._health),
-            "/ready": ("GET", self._ready),
-            "/admin/models": ("GET", self._models),
-            "/admin/load": ("POST", self._load),
-            "/admin/unload": ("POST", self._unload),
-            "/admin/switch": ("POST", self._switch),
+        self._routes: dict[str, dict[str, Answering]] = {
+            "/metrics": {"GET": self._metrics},
+            "/health": {"GET": self._health},
+            "/ready": {"GET": self._ready},
+            "/admin/models": {"GET": self._models},
+            "/admin/load": {"POST": self._load},
+            "/admin/unload": {"POST": self._unload},
+            "/admin/switch": {"POST": self._switch},
+            **traffic_routes(plane),
         }
         if journal is not None:
             self._journal = journal
-            self._routes["/admin/journal"] = ("GET", self._read_journal)
+            self._routes["/admin/journal"] = {"GET": self._read_journal}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request; there is nothing to do when the server starts and ends, its other scope."""
@@ -96,10 +91,11 @@ class InternalApp:
     async def _answer(self, scope: Scope, receive: Receive) -> Reply:
         if scope["path"] not in self._routes:
             return path_reply(scope["path"], "the paths are in docs/http.md")
-        method, answering = self._routes[scope["path"]]
-        if scope["method"] != method and (method, scope["method"]) != ("GET", "HEAD"):
-            return method_reply(scope["method"], method)
-        return await answering(scope, receive)
+        answering = self._routes[scope["path"]]
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
+        if method not in answering:
+            return method_reply(scope["method"], ", ".join(answering))
+        return await answering[method](scope, receive)
 
     async def _metrics(self, scope: Scope, _receive: Receive) -> Reply:
         body, content_type = self._plane.metrics.exposition(header(scope, b"accept") or "")
@@ -124,36 +120,26 @@ class InternalApp:
         return json_reply(200, {"models": models})
 
     async def _load(self, scope: Scope, receive: Receive) -> Reply:
-        asked = await _read(scope, receive, _Ref)
+        asked = await read_document(scope, receive, _Ref)
         variant = await self._plane.load_version(asked.ref)
         return json_reply(200, {"ref": variant.ref})
 
     async def _unload(self, scope: Scope, receive: Receive) -> Reply:
-        asked = await _read(scope, receive, _Ref)
+        asked = await read_document(scope, receive, _Ref)
         await self._plane.unload(asked.ref)
         return json_reply(200, {"ref": asked.ref})
 
     async def _switch(self, scope: Scope, receive: Receive) -> Reply:
-        asked = await _read(scope, receive, _Version)
+        asked = await read_document(scope, receive, _Version)
         await self._plane.switch(asked.model, asked.version)
         return json_reply(200, {"ref": f"{asked.model}@{asked.version}"})
 
     async def _read_journal(self, scope: Scope, _receive: Receive) -> Reply:
-        query = {name: values[-1] for name, values in parse_qs(scope["query_string"].decode("latin-1")).items()}
+        query = read_query(scope)
         after, limit = Cursor.parse(query.get("after", "")), _limit(query.get("limit", str(_USUAL_ENTRIES)))
         page = await asyncio.to_thread(self._journal.read_bodies, after, limit)
         entries = [msgspec.Raw(body) for body in page.bodies]
         return json_reply(200, _Page(entries, str(page.next), page.damaged, page.missed))
-
-
-async def _read(scope: Scope, receive: Receive, kind: type[AskedT]) -> AskedT:
-    check_media_type(header(scope, b"content-type"), header(scope, b"content-encoding"))
-    body = await read_body(scope, receive, _MOST_BODY_BYTES, _BODY_WITHIN_S)
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        fields = ", ".join(f'"{name}": "…"' for name in kind.__struct_fields__)
-        raise InvalidRequestError(f"The body is not what is asked for here ({error}): send {{{fields}}}.") from None
 
 
 def _limit(text: str) -> int:

@@ -253,10 +253,13 @@ class JournalFiles:
         return payload.count(b"\n", len(heal), written), fault
 
     def _missing_line_feed(self) -> bytes:
-        """What ends the line that another writer was killed in."""
+        """What ends the line that a writer was stopped in.
+
+        It spoils the line, too: one that lacks only its line feed has been reported as lost, and must not come back.
+        """
         if not self._end or os.pread(self._file, 1, self._end - 1) == b"\n":
             return b""
-        return b"\n"
+        return b"?\n"
 
 
 def _fitting(lines: Sequence[bytes], room_bytes: int) -> int:

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from seatrial import __version__
+from seatrial.domain.errors import ModelNotServedError
 from seatrial.domain.inference import Outcome, PredictionRecord
 from seatrial.domain.latency import LATENCY_EDGES_S
 from seatrial.serving.gpu_memory import GpuMemory
 from seatrial.serving.payload import BatchFacts
 from seatrial.serving.request_counts import RequestCounts, VariantCounts
+from seatrial.serving.tallies import UnitsSample
 
 __all__ = ["UNKNOWN", "MetricsSink"]
 
@@ -71,6 +73,10 @@ class MetricsSink:
             "journal_dropped_total", "Records that were not written to the journal, by reason.", ("reason",),
             registry=registry,
         )  # fmt: skip
+        self._mirrored = Counter(
+            "inference_mirror_total", "Requests that a release mirrored, by how that ended.", ("outcome",),
+            registry=registry,
+        )  # fmt: skip
         build = Gauge("build_info", "Always 1; the labels say what runs.", ("version", "python"), registry=registry)
         build.labels(__version__, platform.python_version()).set(1)
         registry.register(_GpuMemoryCollector(gpu_memory or GpuMemory()))
@@ -116,6 +122,26 @@ class MetricsSink:
         """Counts one true label; None where it is not known any more what was answered."""
         self._feedback.labels(model, version, UNKNOWN if correct is None else str(correct).lower()).inc()
 
+    def mirrored(self, outcome: str) -> None:
+        """Counts one mirrored request; `outcome` is one of few constants."""
+        self._mirrored.labels(outcome).inc()
+
+    def follow_releases(
+        self, samples: Callable[[], Iterable[UnitsSample]], step_ratios: Callable[[], Mapping[str, float]]
+    ) -> None:
+        """Shows the counters of releases; both are asked at each scrape, so that counting costs a request nothing."""
+        self._registry.register(_ReleaseCollector(samples, step_ratios))
+
+    def latency_counts(self, model: str, version: str) -> list[int]:
+        """Requests of a variant since the process began, by latency: between the edges, and beyond the last one.
+
+        Raises:
+            ModelNotServedError: it was never loaded.
+        """
+        if (model, version) not in self._variants:
+            raise ModelNotServedError(f"{model}@{version} is not served here: ask for what /admin/models names.")
+        return list(self._variants[model, version].latency.counts)
+
     def observe_batch(self, facts: BatchFacts) -> None:
         """Counts one engine call."""
         self._batch_size.observe(facts.texts)
@@ -126,6 +152,27 @@ class MetricsSink:
         """All series as text, and its content type, in the format that the scraper accepts."""
         encode, content_type = choose_encoder(accept)
         return encode(self._registry), content_type
+
+
+class _ReleaseCollector(Collector):
+    """Reads the tallies when Prometheus asks."""
+
+    def __init__(
+        self, samples: Callable[[], Iterable[UnitsSample]], step_ratios: Callable[[], Mapping[str, float]]
+    ) -> None:
+        self._samples = samples
+        self._step_ratios = step_ratios
+
+    def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
+        units = CounterMetricFamily(
+            "release_units", "Units of a release, by what they met first.", labels=(*_BY_VARIANT, "guard", "event")
+        )
+        for sample in self._samples():
+            units.add_metric(sample[:-1], sample.units)
+        ratios = GaugeMetricFamily("release_step_ratio", "The challenger's share of the traffic.", labels=("model",))
+        for model, ratio in self._step_ratios().items():
+            ratios.add_metric((model,), ratio)
+        return units, ratios
 
 
 class _GpuMemoryCollector(Collector):

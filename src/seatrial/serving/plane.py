@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
 import logging
+import random
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
@@ -19,9 +22,12 @@ from seatrial.serving.batching import BatchPolicy
 from seatrial.serving.cores import usable_cores
 from seatrial.serving.handlers import OwnCode
 from seatrial.serving.metrics import MetricsSink
+from seatrial.serving.mirror import Mirror
 from seatrial.serving.payload import Payload
 from seatrial.serving.questions import Answer, Question, check_inputs
-from seatrial.serving.splitting import pick_variant
+from seatrial.serving.splitting import Routed, pick_variant
+from seatrial.serving.tallies import Tallies
+from seatrial.serving.traffic import Traffic
 from seatrial.serving.variants import Variant, load_variant
 from seatrial.serving.versions import Versions
 
@@ -57,7 +63,8 @@ class DataPlane:
     ) -> None:
         self.settings = settings
         self.metrics = MetricsSink()
-        self._sinks: tuple[RecordSink, ...] = (self.metrics, *sinks)
+        self.tallies = Tallies()
+        self._sinks: tuple[RecordSink, ...] = (self.metrics, self.tallies, *sinks)
         self._state = _State.STARTING
         self._own_code: list[OwnCode] = []
         self._versions = Versions(
@@ -67,6 +74,10 @@ class DataPlane:
             find_bundle or _no_bundle,
             lambda variant: self.metrics.expect(variant.model, variant.version, variant.labels),
         )
+        self.orders = Traffic(self._versions, self.tallies)
+        self.metrics.follow_releases(self.tallies.samples, self.orders.step_ratios)
+        self._mirror = Mirror(self.orders, self.tallies, self._ask, self.metrics.mirrored)
+        self._background: list[asyncio.Task[None]] = []
         policy = BatchPolicy(settings.max_batch_texts, settings.sessions or usable_cores(), settings.max_batch_tokens)
         self._batcher = Batcher(policy, settings.max_queue_texts, self.metrics.observe_batch, settings.max_queue_s)
         self._tokenisers = ThreadPoolExecutor(1, thread_name_prefix="tokenise")
@@ -90,9 +101,18 @@ class DataPlane:
         """Adds people's own code to what `load` loads."""
         self._own_code.append(own_code)
 
+    def keep_traffic(self, directory: Path) -> None:
+        """Remembers splits and counters of releases in that directory, and lets `load` go on with the last ones."""
+        self.tallies.keep_in(directory / "tallies")
+        self.orders.keep_in(directory)
+
     def load(self, bundles: Sequence[Bundle]) -> None:
-        """Loads all bundles and becomes ready; blocks, and may run in any thread. See `Versions.load_all`."""
+        """Loads all bundles, goes on with the last split and becomes ready; blocks, and may run in any thread.
+
+        See `Versions.load_all`.
+        """
         self._versions.load_all([*bundles, *self._own_code])
+        self.orders.restore()
         if self._state is _State.STARTING:
             self._state = _State.READY
 
@@ -106,8 +126,10 @@ class DataPlane:
         return await self._versions.load(ref)
 
     async def switch(self, model: str, version: str) -> None:
-        """Gives a model's traffic to another loaded version; see `Versions.switch`."""
-        self._versions.switch(model, version)
+        """Gives a model's traffic to another loaded version; see `Traffic.switch`."""
+        if not self.orders.restored:
+            self.require_ready()
+        await self.orders.switch(model, version)
 
     async def unload(self, ref: str) -> None:
         """Unloads a version that has no traffic, once its running requests have ended; see `Versions.unload`."""
@@ -116,6 +138,11 @@ class DataPlane:
     def start(self) -> None:
         """Begins to answer; needs a running event loop."""
         self._batcher.start()
+        loop = asyncio.get_running_loop()
+        self._background = [
+            loop.create_task(self._mirror.run(), name="mirror"),
+            loop.create_task(self.tallies.save_regularly(), name="tallies"),
+        ]
 
     def begin_drain(self) -> None:
         """Says no to readiness probes from now on; requests that still come are answered."""
@@ -124,7 +151,13 @@ class DataPlane:
     async def stop(self) -> None:
         """Serves who waits, ends the workers and closes the engines. Stopping twice is allowed."""
         self.begin_drain()
+        background, self._background = self._background, []
+        for task in background:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
         await self._batcher.stop()
+        await self.tallies.save()
         self._tokenisers.shutdown(wait=False)
         for variant in self.variants:
             variant.close()
@@ -134,22 +167,29 @@ class DataPlane:
         if self._state is not _State.READY:
             raise NotReadyError(f"The server takes no requests. {self._state.value}")
 
-    def pick(self, model: str | None, version: str | None = None, unit: str | None = None) -> Variant:  # noqa: ARG002  a canary's split will go by the unit
-        """The variant that answers a request. Ask when the request is whole: a version may be unloaded meanwhile.
+    def pick(self, model: str | None, version: str | None = None, unit: str | None = None) -> Variant:
+        """The variant that answers a request; see `route`."""
+        return self.route(model, version, unit).variant
+
+    def route(self, model: str | None, version: str | None = None, unit: str | None = None) -> Routed[Variant]:
+        """The variant that answers a request, and where that counts.
+
+        Ask when the request is whole: a version may be unloaded meanwhile, and the split may change.
 
         Args:
             model: the model that the request names, None where it names none.
-            version: the version that it names; None: the one that has the traffic.
-            unit: the user or session it belongs to.
+            version: the version that it names; None: the one that the traffic of its model gives.
+            unit: the user or session it belongs to; None: it belongs to itself, and falls anywhere.
 
         Raises:
-            NotReadyError: nothing is loaded yet.
+            NotReadyError: nothing is loaded yet, or not everything that the last split needs.
             ModelNotServedError, InvalidRequestError: see `pick_variant`.
         """
         served = self._versions.served
-        if not served.variants:
+        if not served.variants or not self.orders.restored:
             self.require_ready()
-        return pick_variant(served, model, version, self.settings.default_model)
+        place = str(random.getrandbits(64)) if unit is None else unit
+        return pick_variant(served, model, version, self.settings.default_model, place)
 
     async def predict(self, variant: Variant, question: Question) -> Answer:
         """Logits, labels and probabilities of all texts.
@@ -184,13 +224,21 @@ class DataPlane:
             inference_s=scored.inference_s,
         )
 
-    def record(self, record: PredictionRecord) -> None:
-        """Tells every sink the facts of one request."""
+    def record(self, record: PredictionRecord, question: Question | None = None) -> None:
+        """Tells every sink the facts of one request, and mirrors it where a release asks for that.
+
+        Args:
+            question: what was asked, where it came to that.
+        """
         for sink in self._sinks:
             try:
                 sink.record(record)
             except Exception:  # the client has its answer; one broken sink must not silence the others
                 logger.exception("record sink failed", extra={"sink": type(sink).__name__})
+        self._mirror.offer(record, question)
+
+    async def _ask(self, model: str, version: str, question: Question) -> Answer:
+        return await self.predict(self._versions.served.find(model, version), question)
 
     async def _admit(self, variant: Variant, question: Question, limit: int) -> Payload:
         """The question as tokens, with a place in the queue promised to them."""

@@ -12,7 +12,7 @@ from seatrial.bundle import Bundle
 from seatrial.domain.errors import ModelNotServedError, UsageError, VersionInUseError
 from seatrial.serving.handlers import OwnCode
 from seatrial.serving.low_priority import give_memory_back, run_at_low_priority
-from seatrial.serving.splitting import Served
+from seatrial.serving.splitting import RunningSplit, Served
 from seatrial.serving.variants import Variant
 
 __all__ = ["Versions"]
@@ -49,6 +49,8 @@ class Versions:
         self._on_loaded = on_loaded
         self._uses: dict[Variant, _Use] = {}
         self._one_at_a_time = asyncio.Lock()  # two that load at once would take both cores
+        self.ordering = asyncio.Lock()
+        """Held by whoever decides where traffic goes: what it saw loaded stays loaded until it is done."""
 
     def load_all(self, bundles: Sequence[Bundle | OwnCode]) -> None:
         """Loads what a process starts with; blocks, and may run in any thread.
@@ -88,6 +90,15 @@ class Versions:
             self._add(variant)
             return variant
 
+    def load_found(self, ref: str) -> None:
+        """Loads ``MODEL@V`` before requests are answered; blocks, and may run in any thread. Raises as `load` does."""
+        self._add(self._load(self._find_bundle(ref)))
+
+    def split(self, running: RunningSplit) -> None:
+        """From now on requests that name no version go where the split sends them; its versions must be loaded."""
+        self.served = self.served.split(running)
+        logger.info("traffic split", extra={"model": running.split.model, "percents": running.split.percents})
+
     def switch(self, model: str, version: str) -> None:
         """From now on requests that name no version go to that one; requests that run are not touched.
 
@@ -105,12 +116,13 @@ class Versions:
             ModelNotServedError: it is not loaded.
             VersionInUseError: the traffic of its model goes to it.
         """
-        variant = self.served.find(*ref.partition("@")[::2])
-        if self.served.has_traffic(variant):
-            raise VersionInUseError(
-                f"The traffic of {variant.model} goes to {ref}: switch it to another version first."
-            )
-        self.served = self.served.without(variant)
+        async with self.ordering:
+            variant = self.served.find(*ref.partition("@")[::2])
+            if self.served.has_traffic(variant):
+                raise VersionInUseError(
+                    f"Traffic of {variant.model} goes to {ref}, or a release needs it: switch it to another one first."
+                )
+            self.served = self.served.without(variant)
         use = self._uses.pop(variant)
         while use.requests:
             use.ended.clear()

@@ -37,6 +37,7 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
 
     journal, answers = _journal(settings), RecentAnswers()
     plane = make_data_plane(settings, (journal, answers) if journal else ())
+    plane.keep_traffic(settings.home)
     desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
     opened: list[Addresses] = []
 

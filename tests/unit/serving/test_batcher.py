@@ -188,6 +188,25 @@ def test_shadow_texts_take_no_place_and_no_turn_of_a_request() -> None:
     asyncio.run(scenario())
 
 
+def test_shadow_texts_leave_a_worker_free() -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        busy, shadowed, scorer = FakeScorer(gate), FakeScorer(), FakeScorer()
+        async with running(workers=2) as batcher:
+            first = asyncio.create_task(ask(batcher, busy, texts(1)))
+            await gate.entered.wait()
+            shadow = asyncio.create_task(ask(batcher, shadowed, texts(2), priority=1))
+            await settled()
+            await ask(batcher, scorer, texts(3))
+            assert shadowed.engine.calls == []
+            assert not shadow.done()
+            gate.open()
+            await asyncio.gather(first, shadow)
+        assert shadowed.engine.calls == [(1, 2)]
+
+    asyncio.run(scenario())
+
+
 def test_variants_never_share_a_batch_and_the_oldest_goes_first() -> None:
     async def scenario() -> None:
         gate = Gate()

@@ -219,7 +219,7 @@ def test_a_full_disk_stops_between_lines_wherever_it_gets_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cuts: bool
 ) -> None:
     length = len(line("b0"))
-    for room_bytes in range(0, 3 * length, 20):
+    for room_bytes in sorted({*range(0, 3 * length, 20), length - 1, 3 * length - 1}):
         directory = tmp_path / str(room_bytes)
         files = written(directory, lines(1))
         with monkeypatch.context() as patch:
