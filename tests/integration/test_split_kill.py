@@ -27,7 +27,7 @@ class Plane:
 
     def __init__(self, home: Path) -> None:
         command = [sys.executable, "-m", "seatrial.cli", "serve", "tiny@1", "--json"]
-        ports = ["--port", "0", "--internal-port", "0"]
+        ports = ["--port", "0", "--internal-port", "0", "--grpc-port", "0"]
         self.process = subprocess.Popen(
             [*command, *ports], stdout=subprocess.PIPE, text=True, cwd=home.parent,
             env={**os.environ, "SEATRIAL_HOME": str(home)},
