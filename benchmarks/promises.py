@@ -67,7 +67,10 @@ def project_figures(project: Path) -> list[Figure]:
     shown = json.loads(run([str(SCRIPT), "models", "show", "bert-sentiment@production", "-C", str(project), "--json"]))
     found = {(f["check"], f["subject"].rpartition("/")[2]): f for f in shown["findings"]}
     directories = {artifact["artifact"]: Path(artifact["directory"]) for artifact in shown["artifacts"]}
-    sizes = {name: (directory / "model.onnx").stat().st_size for name, directory in directories.items()}
+    sizes = {
+        name: sum(file.stat().st_size for file in directory.glob("model.onnx*"))
+        for name, directory in directories.items()
+    }
     share = sizes["onnx-int8"] / sizes["onnx-fp32"]
     flips, loss = found["conversion.flip_rate", "onnx-int8"], found["conversion.accuracy_loss", "onnx-int8"]
     exact = found["conversion.probability_difference", "onnx-fp32"]
@@ -85,6 +88,7 @@ def ready_s(bundle: Path) -> float:
     """Seconds from starting the process to a 200 from /ready."""
     port, internal = free_port(), free_port()
     command = [str(SCRIPT), "serve", "--bundle", str(bundle), "--port", str(port), "--internal-port", str(internal)]
+    command += ["--grpc-port", "0"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         return await_answer(port, "/ready", process, within_s=60.0)

@@ -154,8 +154,8 @@ def running(
     load: Callable[[Bundle], InferenceEngine] = load_engine,
     *,
     wait: bool = True,
-    journal: Journal | None = None,
     find_bundle: Callable[[str], Bundle] | None = None,
+    journal: Journal | None = None,
     **settings: Any,
 ) -> Iterator[Running]:
     """Serves the bundles until the block ends; free ports, two workers unless `settings` say otherwise.
@@ -164,14 +164,14 @@ def running(
         load: makes the engine of a bundle.
         wait: whether the block begins only when everything is loaded.
         journal: where records and feedback go, if anywhere.
-        find_bundle: the bundle of a version that is loaded later.
+        find_bundle: the bundle of ``MODEL@V``, for versions that are loaded later.
         settings: of section ``[serving]``.
     """
     collected = Collected()
     answers = RecentAnswers()
     sinks: list[RecordSink] = [collected, journal, answers] if journal else [collected]
-    chosen = ServingSettings(**{"port": 0, "internal_port": 0, "sessions": 2, **settings})
-    plane = DataPlane(chosen, load, sinks, find_bundle)
+    chosen = {"port": 0, "internal_port": 0, "grpc": False, "sessions": 2, **settings}
+    plane = DataPlane(ServingSettings(**chosen), load, sinks, find_bundle)
     ready = threading.Event()
     desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
     writing = journal.writing(plane.metrics) if journal else contextlib.nullcontext()

@@ -52,7 +52,7 @@ def serving(
 ) -> Iterator[ServingProcess]:
     """Runs `command`, a ``seatrial serve`` without ports, until the block is left; it must end with 0 then."""
     plane = ServingProcess(free_port(), free_port())
-    ports = ["--port", str(plane.port), "--internal-port", str(plane.internal_port)]
+    ports = ["--port", str(plane.port), "--internal-port", str(plane.internal_port), "--grpc-port", "0"]
     process = subprocess.Popen(
         [*command, *ports], cwd=cwd, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )

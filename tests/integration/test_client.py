@@ -26,6 +26,7 @@ from seatrial.domain.errors import (
 )
 from seatrial.engines.loading import load_engine
 from seatrial.serving.app import create_app
+from seatrial.serving.exchange import Lifecycle
 from seatrial.serving.plane import DataPlane
 from tests.builders import LABELS, onnx_bundle, random_texts
 from tests.data_plane import Held, Running, eventually, in_background, running, waiting_texts
@@ -164,7 +165,7 @@ def test_a_connection_that_is_cut_is_an_answer_lost() -> None:
 async def in_process(bundle: Bundle) -> AsyncIterator[AsyncClient]:
     """A client of the real application, without a socket."""
     plane = DataPlane(ServingSettings(sessions=1), load_engine)
-    app = create_app(plane)
+    app = create_app(Lifecycle(plane))
     await asyncio.to_thread(plane.load, [bundle])
     async with (
         app.router.lifespan_context(app),

@@ -40,7 +40,7 @@ def test_a_port_in_use_is_a_sentence(bundle: Bundle) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         for setting in ("port", "internal_port"):
-            settings = ServingSettings(**{"port": 0, "internal_port": 0, setting: port})
+            settings = ServingSettings(**{"port": 0, "internal_port": 0, "grpc": False, setting: port})
             with pytest.raises(ConfigError, match=rf"127\.0\.0\.1:{port}.*serving\.{setting} "):
                 Server(DataPlane(settings, load_engine), [bundle])
 
@@ -110,7 +110,7 @@ class Tally:
     def record(self, record): self.outcomes[record.outcome.value] += 1
 
 tally = Tally()
-plane = DataPlane(ServingSettings(port=0, internal_port=0), load_engine, [tally])
+plane = DataPlane(ServingSettings(port=0, internal_port=0, grpc=False), load_engine, [tally])
 serve(plane, [Bundle.open(Path(sys.argv[1]))],
       announce=lambda addresses: print(addresses.public_url, flush=True), on_ready=lambda: print("ready", flush=True))
 heavy = [name for name in ("torch", "transformers", "mlflow", "scipy", "sqlalchemy") if name in sys.modules]

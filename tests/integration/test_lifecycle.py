@@ -118,7 +118,7 @@ def test_a_second_version_is_compared_with_production_and_becomes_candidate(proj
 def test_production_is_served_without_registry_or_database(project: Path) -> None:
     port, internal = free_port(), free_port()
     command = [sys.executable, "-m", "seatrial.cli", "serve", f"{MODEL}@production"]
-    command += ["--port", str(port), "--internal-port", str(internal)]
+    command += ["--port", str(port), "--internal-port", str(internal), "--grpc-port", "0"]
     hidden = {name: project / ".seatrial" / name for name in ("mlflow.db", "seatrial.db", "mlartifacts", "cache")}
     for name, path in hidden.items():
         path.rename(project / f"hidden-{name}")

@@ -12,8 +12,12 @@ import seatrial
 
 @cache
 def modules() -> tuple[ModuleType, ...]:
-    """Every module, imported, the package itself first."""
-    names = [module.name for module in pkgutil.walk_packages(seatrial.__path__, "seatrial.")]
+    """Every module that people write, imported, the package itself first."""
+    names = [
+        module.name
+        for module in pkgutil.walk_packages(seatrial.__path__, "seatrial.")
+        if not module.name.endswith("_pb2")
+    ]
     return (seatrial, *map(importlib.import_module, names))
 
 

@@ -110,6 +110,7 @@ def serve(
     artifact: Annotated[str, typer.Option(help="Artifact to serve; default: serving.artifact.")] = "",
     host: Annotated[str, typer.Option(help="Address to listen on; default: serving.host.")] = "",
     port: Annotated[int | None, typer.Option(help="Public port; 0 takes a free one; default: serving.port.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="Port of gRPC; default: serving.grpc_port.")] = None,
     internal_port: Annotated[int | None, typer.Option(help="Port of /metrics; default: serving.internal_port.")] = None,
     uds: Annotated[
         Path | None, typer.Option(help="Unix domain socket in place of the public port; default: serving.uds.")
@@ -124,6 +125,7 @@ def serve(
         "serving.artifact": artifact or None,
         "serving.host": host or None,
         "serving.port": port,
+        "serving.grpc_port": grpc_port,
         "serving.internal_port": internal_port,
         "serving.uds": None if uds is None else str(uds.absolute()),
     }
@@ -134,7 +136,8 @@ def serve(
             print_json(addresses)
         else:
             models = ", ".join(addresses["models"])
-            say(f"Serving {models} on {addresses['public']}, metrics on {addresses['internal']}.")
+            grpc = f", gRPC on {addresses['grpc']}" if addresses["grpc"] else ""
+            say(f"Serving {models} on {addresses['public']}{grpc}, metrics on {addresses['internal']}.")
 
     run_data_plane(project, refs or [], bundle or [], overrides, announce)
 

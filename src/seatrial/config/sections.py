@@ -185,6 +185,10 @@ class ServingSettings(Section):
     """Address to listen on."""
     port: Port = 8080
     """Public port; 0 takes a free one."""
+    grpc: bool = True
+    """Whether the Open Inference Protocol is spoken over gRPC, too."""
+    grpc_port: Port = 8081
+    """Port of gRPC; 0 takes a free one."""
     internal_port: Port = 9090
     """Port of /metrics; 0 takes a free one."""
     uds: str = ""

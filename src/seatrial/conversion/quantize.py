@@ -89,6 +89,7 @@ class DynamicQuantizer:
             node.name = node.name or f"node_{number}"  # the quantiser takes exceptions by name
         outliers = separate_outliers(model, parent, scratch)
         separated = scratch / "separated.onnx"  # the quantiser writes beside what it reads
+        externally = saves_externally(model)  # asked first: saving takes the weights out of the model
         save_graph(model, separated)
         quantize_dynamic(
             str(separated),
@@ -98,7 +99,7 @@ class DynamicQuantizer:
             per_channel=True,
             reduce_range=self._reduce_range,
             weight_type=QuantType.QInt8,
-            use_external_data_format=saves_externally(model),
+            use_external_data_format=externally,
             # Shape inference stops at fused operators: what it leaves without a type is float.
             extra_options={"MatMulConstBOnly": True, "DefaultTensorType": onnx.TensorProto.FLOAT},
         )

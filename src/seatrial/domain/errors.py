@@ -37,6 +37,7 @@
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
         │   ├── MediaTypeError             the body is declared as something other than JSON, plain or compressed
+        │   ├── UnsupportedFeatureError    a part of a protocol that is not offered here
         │   ├── SlowRequestError           the headers or the body did not arrive in time
         │   ├── HeadersTooLargeError       request line and headers are over the limit
         │   └── VersionInUseError          the version is to be unloaded and still gets its model's traffic
@@ -104,6 +105,7 @@ __all__ = [
     "UnknownVersionError",
     "UnreachableError",
     "UnreadableAnswerError",
+    "UnsupportedFeatureError",
     "UnsupportedModelError",
     "UsageError",
     "VersionInUseError",
@@ -253,6 +255,10 @@ class InvalidRequestError(RequestError):
 
 class MediaTypeError(InvalidRequestError):
     """The body is declared as something other than JSON, plain or compressed."""
+
+
+class UnsupportedFeatureError(InvalidRequestError):
+    """A part of a protocol that is not offered here."""
 
 
 class SlowRequestError(InvalidRequestError):

@@ -167,6 +167,7 @@ class PredictionRecord:
         inference_s: time inside the engine.
         labels: predicted label of each text.
         confidences: probability of that label, in the same order.
+        traceparent: the trace that the client's request belongs to (W3C Trace Context), if it said so.
     """
 
     request_id: str
@@ -181,6 +182,7 @@ class PredictionRecord:
     inference_s: float = 0.0
     labels: tuple[str, ...] = ()
     confidences: tuple[float, ...] = ()
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

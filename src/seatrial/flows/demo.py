@@ -164,7 +164,7 @@ def server_of(summary: Summary) -> Server:
     """Serves what is in production, on the configured ports or, where one is taken, a free one."""
     settings = summary.project.settings
     arguments = [summary.served, "--project", str(settings.project_dir)]
-    for name in ("port", "internal_port"):
+    for name in ("port", "grpc_port", "internal_port"):
         port = getattr(settings.serving, name)
         taken = port_fault(settings.serving.host, port)
         arguments += [f"--{name.replace('_', '-')}", "0" if taken else str(port)]

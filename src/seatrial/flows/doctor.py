@@ -118,7 +118,8 @@ def _places(settings: Settings) -> Iterator[Check]:
 
 
 def _ports(settings: Settings) -> Iterator[Check]:
-    for name in ("internal_port",) if settings.serving.uds else ("port", "internal_port"):
+    names = ("grpc_port", "internal_port") if settings.serving.uds else ("port", "grpc_port", "internal_port")
+    for name in names:
         port = getattr(settings.serving, name)
         fault = port_fault(settings.serving.host, port)
         if fault:

@@ -87,6 +87,10 @@ class HttpServer(uvicorn.Server):
         self._door.closing = True
         await super().shutdown(sockets)
 
+    def close(self) -> None:
+        """Closes the port of a server that will not answer."""
+        self._listener.close()
+
     def cut_off(self) -> None:
         """Cancels the running requests, each of which then answers that the server shut down."""
         for task in self.server_state.tasks:

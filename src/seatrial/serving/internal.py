@@ -82,7 +82,9 @@ class InternalApp:
             self._routes["/admin/journal"] = ("GET", self._read_journal)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answers one request."""
+        """Answers one request; there is nothing to do when the server starts and ends, its other scope."""
+        if scope["type"] != "http":
+            return
         for start, mounted in self._mounts.items():
             if scope["path"].startswith(start):
                 await mounted(scope, receive, send)

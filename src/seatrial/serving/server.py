@@ -1,4 +1,4 @@
-"""The process: two ports on one event loop, from the first probe to the last answer."""
+"""The process: its ports on one event loop, from the first probe to the last answer."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
@@ -21,14 +22,20 @@ from seatrial.serving.api_keys import KeyRing
 from seatrial.serving.app import create_app
 from seatrial.serving.coded_bodies import CodedBodies
 from seatrial.serving.connection import ConnectionLimits, Door
+from seatrial.serving.exchange import Lifecycle
 from seatrial.serving.feedback import FeedbackDesk
+from seatrial.serving.hot_paths import HotPaths
 from seatrial.serving.http_server import HttpServer
 from seatrial.serving.internal import InternalApp
 from seatrial.serving.key_checks import AdminCheck, KeyCheck
 from seatrial.serving.listeners import allow_connections, listen_on_path, listen_on_port, remove_socket, url_of
 from seatrial.serving.plane import DataPlane
+from seatrial.serving.protocols.v2_repository import RepositoryApp
 from seatrial.serving.rereading import follow
 from seatrial.serving.tls import Certificate
+
+if TYPE_CHECKING:
+    from seatrial.serving.grpc_server import GrpcServer
 
 __all__ = ["Addresses", "Server", "serve"]
 
@@ -41,14 +48,16 @@ class Addresses:
 
     Attributes:
         public_url: ``http://…``, ``https://…``, or ``unix:<path>`` for a Unix domain socket.
+        grpc: ``host:port``, None where gRPC is switched off.
     """
 
     public_url: str
     internal_url: str
+    grpc: str | None = None
 
 
 class Server:
-    """A data plane on its two ports; they are open from construction on.
+    """A data plane on its ports: those of HTTP are open from construction on, that of gRPC from `open` on.
 
     Args:
         plane: not started yet; its settings name host, ports and drain time.
@@ -79,16 +88,41 @@ class Server:
         self._followed = [source for source in (keys, tokens, certificate) if source is not None]
         public, internal = _listen(settings)
         tls = None if certificate is None else certificate.context
-        self.addresses = Addresses(url_of(public, tls=tls is not None), url_of(internal))
+        self._addresses = Addresses(url_of(public, tls=tls is not None), url_of(internal))
+        lifecycle = Lifecycle(plane)
+        self._grpc = _grpc_server(lifecycle, keys, certificate) if settings.grpc else None
         self._door = Door(_limits(settings), plane.metrics.rejected)
-        app = KeyCheck(CodedBodies(create_app(plane, desk), settings.max_body_bytes), keys, plane.metrics.rejected)
-        self._public = HttpServer(app, public, self._door, settings.drain_s, tls)
+        app = CodedBodies(HotPaths(create_app(lifecycle, desk, self._end_grpc)), settings.max_body_bytes)
+        self._public = HttpServer(
+            KeyCheck(app, keys, plane.metrics.rejected), public, self._door, settings.drain_s, tls
+        )
+        mounts = {"/v2/": RepositoryApp(lifecycle)}
+        internal_app = InternalApp(plane, desk.journal.reader if desk else None, mounts)
         self._internal = HttpServer(
-            AdminCheck(InternalApp(plane, desk.journal.reader if desk else None), tokens, plane.metrics.rejected),
+            AdminCheck(internal_app, tokens, plane.metrics.rejected),
             internal,
             Door(replace(_limits(settings), parting_s=0.0), plane.metrics.rejected),
             settings.drain_s,
         )
+
+    @property
+    def addresses(self) -> Addresses:
+        """Where it listens."""
+        return replace(self._addresses, grpc=self._grpc.address if self._grpc else None)
+
+    async def open(self) -> None:
+        """Opens the port of gRPC, which needs the event loop. Opening twice is allowed.
+
+        Raises:
+            ConfigError: it cannot be listened on; the other ports are closed then.
+        """
+        try:
+            if self._grpc is not None:
+                await self._grpc.start()
+        except ConfigError:
+            self._public.close()
+            self._internal.close()
+            raise
 
     async def run(self) -> None:
         """Answers probes at once, loads the bundles meanwhile, and serves until `stop`.
@@ -96,6 +130,7 @@ class Server:
         Raises:
             SeatrialError: a bundle could not be loaded.
         """
+        await self.open()
         started_s = time.monotonic()
         public = asyncio.create_task(self._public.answer())
         internal = asyncio.create_task(self._internal.answer())
@@ -111,8 +146,10 @@ class Server:
         finally:
             following.cancel()
             self._plane.begin_drain()
+            ending_grpc = asyncio.create_task(self._end_grpc())
             self._public.should_exit = True
             await public
+            await ending_grpc
             self._internal.should_exit = True  # last, so that probes and scrapes are answered while requests drain
             await internal
             if self._plane.settings.uds:
@@ -127,9 +164,15 @@ class Server:
         if self._stopping.is_set():
             self._hurried.set()
             self._public.cut_off()
+            if self._grpc is not None:
+                self._grpc.cut_off()
         self._plane.begin_drain()
         self._door.closing = True
         self._stopping.set()
+
+    async def _end_grpc(self) -> None:
+        if self._grpc is not None:
+            await self._grpc.stop(self._plane.settings.drain_s)
 
 
 def serve(
@@ -158,9 +201,10 @@ def serve(
         server = Server(plane, bundles, on_ready, desk)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, server.stop)
+        await server.open()
         logger.info(
             "listening",
-            extra={"public": server.addresses.public_url, "internal": server.addresses.internal_url},
+            extra=asdict(server.addresses),
         )
         announce(server.addresses)
         await server.run()
@@ -182,6 +226,12 @@ def _listen(settings: ServingSettings) -> tuple[socket.socket, socket.socket]:
         if settings.uds:
             remove_socket(Path(settings.uds))
         raise
+
+
+def _grpc_server(lifecycle: Lifecycle, keys: KeyRing | None, certificate: Certificate | None) -> GrpcServer:
+    from seatrial.serving.grpc_server import GrpcServer  # who switches it off need not load it
+
+    return GrpcServer(lifecycle, keys, certificate)
 
 
 def _certificate(settings: ServingSettings) -> Certificate | None:

@@ -9,7 +9,16 @@ from msgspec import Meta
 
 from seatrial.domain.errors import InvalidRequestError, MediaTypeError
 
-__all__ = ["ErrorBody", "PredictRequest", "PredictResponse", "check_media_type", "parse_request", "schema_of"]
+__all__ = [
+    "ErrorBody",
+    "MlflowErrorBody",
+    "PredictRequest",
+    "PredictResponse",
+    "check_media_type",
+    "check_unit",
+    "parse_request",
+    "schema_of",
+]
 
 _MOST_UNIT_CHARS = 256
 _EXAMPLE = '{"texts": ["The film was great."]}'
@@ -61,6 +70,14 @@ class ErrorBody(msgspec.Struct, frozen=True):
     error: Annotated[str, Meta(examples=["texts is empty: send at least one text."])]
 
 
+class MlflowErrorBody(msgspec.Struct, frozen=True):
+    """The same in the words of MLflow's clients."""
+
+    error_code: Annotated[str, Meta(examples=["BAD_REQUEST"])]
+    message: Annotated[str, Meta(examples=["texts is empty: send at least one text."])]
+    error: Annotated[str, Meta(examples=["texts is empty: send at least one text."])]
+
+
 _decoder = msgspec.json.Decoder(PredictRequest)
 
 
@@ -80,11 +97,20 @@ def parse_request(body: bytes) -> PredictRequest:
         raise InvalidRequestError(f"The body is nested too deeply: send {_EXAMPLE}.") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequestError(f"The body is no request ({error}): send {_EXAMPLE}.") from None
-    if request.unit is not None and not 0 < len(request.unit) <= _MOST_UNIT_CHARS:
-        raise InvalidRequestError(
-            f"unit has {len(request.unit)} characters: send 1 to {_MOST_UNIT_CHARS}, or leave it out."
-        )
+    if request.unit is not None:
+        check_unit(request.unit)
     return request
+
+
+def check_unit(unit: str) -> str:
+    """The unit, if it can be one.
+
+    Raises:
+        InvalidRequestError: it is empty or too long.
+    """
+    if not 0 < len(unit) <= _MOST_UNIT_CHARS:
+        raise InvalidRequestError(f"unit has {len(unit)} characters: send 1 to {_MOST_UNIT_CHARS}, or leave it out.")
+    return unit
 
 
 def check_media_type(content_type: str | None, content_encoding: str | None) -> None:
@@ -107,7 +133,19 @@ def check_media_type(content_type: str | None, content_encoding: str | None) -> 
 
 
 def schema_of(kind: type[msgspec.Struct]) -> dict[str, Any]:
-    """The JSON schema of a body."""
+    """The JSON schema of a body, whole in itself."""
     _, components = msgspec.json.schema_components([kind])
-    schema: dict[str, Any] = components[kind.__name__]
+    schema: dict[str, Any] = _inlined(components[kind.__name__], components)
     return schema
+
+
+def _inlined(schema: Any, components: dict[str, Any]) -> Any:
+    """The schema with what it refers to in place of the references."""
+    if isinstance(schema, list):
+        return [_inlined(part, components) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    parts = {key: _inlined(part, components) for key, part in schema.items() if key != "$ref"}
+    if "$ref" not in schema:
+        return parts
+    return _inlined(components[schema["$ref"].rpartition("/")[2]], components) | parts

@@ -68,7 +68,7 @@ def _gather(path: Path, companions: Sequence[str], target: Path) -> None:
 def _parsed(path: Path) -> Any:
     try:
         import onnx
-        from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+        from google.protobuf.message import DecodeError
     except ImportError as error:
         raise MissingExtraError("onnx", "convert") from error
     try:

@@ -46,6 +46,7 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
                 "models": [variant.ref for variant in plane.variants],
                 "public": opened[0].public_url,
                 "internal": opened[0].internal_url,
+                "grpc": opened[0].grpc,
             }
         )
 

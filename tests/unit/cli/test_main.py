@@ -33,7 +33,7 @@ Fault = Callable[[BaseException], None]
 def made(kind: type[SeatrialError]) -> SeatrialError:
     if issubclass(kind, MissingExtraError):
         return kind("torch", "train")
-    if issubclass(kind, OverloadedError):
+    if issubclass(kind, OverloadedError | RateLimitedError):
         return kind("The queue is full: try again.", retry_after_s=1)
     return kind("Something happened: do that.")
 

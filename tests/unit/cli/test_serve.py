@@ -59,7 +59,7 @@ def document(running: subprocess.Popen[str]) -> dict[str, Any]:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_serving_needs_nothing_but_the_core_install(tmp_path: Path, number: signal.Signals) -> None:
     bundle = onnx_bundle(tmp_path / "bundle")
-    free = ("--port", "0", "--internal-port", "0", "--json")
+    free = ("--port", "0", "--internal-port", "0", "--grpc-port", "0", "--json")
     with started(tmp_path, "serve", "--bundle", bundle.directory, *free) as running:
         addresses = document(running)
         assert addresses["models"] == ["tiny@1"]

@@ -84,7 +84,9 @@ def test_quantiles_are_those_that_were_measured(summary: Summary) -> None:
 
 def test_each_text_is_asked_once_of_a_real_server(summary: Summary, tmp_path: Path) -> None:
     bundle = onnx_bundle(tmp_path / "bundle")
-    with Server(["--bundle", str(bundle.directory), "--port", "0", "--internal-port", "0"]) as server:
+    with Server(
+        ["--bundle", str(bundle.directory), "--port", "0", "--internal-port", "0", "--grpc-port", "0"]
+    ) as server:
         demo.measure(summary, server)
     assert len(summary.latencies_ms) == 3
     assert all(latency > 0 for latency in summary.latencies_ms)
@@ -99,7 +101,9 @@ def test_a_text_without_a_prediction_ends_the_measurement(summary: Summary, tmp_
     bundle = onnx_bundle(tmp_path / "bundle")
     refused = replace(summary, texts=("a good film", "x" * 20_000_000))
     with (
-        Server(["--bundle", str(bundle.directory), "--port", "0", "--internal-port", "0"]) as server,
+        Server(
+            ["--bundle", str(bundle.directory), "--port", "0", "--internal-port", "0", "--grpc-port", "0"]
+        ) as server,
         pytest.raises((InferenceError, OSError)),
     ):
         demo.measure(refused, server)
@@ -118,7 +122,7 @@ def test_a_taken_port_is_replaced_by_a_free_one(summary: Summary) -> None:
 
 
 def test_what_production_serves_is_served(summary: Summary) -> None:
-    free = {"serving.port": 0, "serving.internal_port": 0}
+    free = {"serving.port": 0, "serving.internal_port": 0, "serving.grpc_port": 0}
     served = replace(summary, project=Project(summary.project.settings.project_dir, overrides=free))
     with demo.server_of(served) as server:
         demo.measure(served, server)

@@ -32,7 +32,7 @@ from tests.builders import onnx_bundle
 from tests.houses import MODEL, enrol, make_artifact, promote
 
 FAILED = (Finding("conversion.test", "tiny@1/onnx-fp32", Verdict.FAIL, "Broken for a test."),)
-FREE = ("--port", "0", "--internal-port", "0")
+FREE = ("--port", "0", "--internal-port", "0", "--grpc-port", "0")
 
 
 @pytest.fixture

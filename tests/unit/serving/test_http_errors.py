@@ -16,7 +16,11 @@ from seatrial.serving.http_errors import (
     error_row,
     feedback_rows,
     method_reply,
+    mlflow_error_reply,
     path_reply,
+    v2_admin_error_reply,
+    v2_error_reply,
+    v2_statuses,
 )
 
 STATUSES = {
@@ -30,6 +34,7 @@ STATUSES = {
     "RateLimitedError": 429,
     "HeadersTooLargeError": 431,
     "InferenceError": 500,
+    "UnsupportedFeatureError": 501,
     "OverloadedError": 503,
     "JournalUnavailableError": 503,
     "NotReadyError": 503,
@@ -51,7 +56,7 @@ def test_every_request_error_has_its_status(kind: type[RequestError]) -> None:
 @pytest.mark.parametrize("kind", kinds())
 def test_only_our_own_faults_count_as_errors(kind: type[RequestError]) -> None:
     row = error_row(kind)
-    assert (row.outcome is Outcome.INVALID) == (400 <= row.status < 500 and row.status != 429)
+    assert (row.outcome is Outcome.INVALID) == (row.status not in {429, 500, 503, 504})
     assert (row.outcome is Outcome.ERROR) == (row.status == 500)
 
 
@@ -79,8 +84,29 @@ def test_paths_and_methods_that_are_not_there() -> None:
 
 
 def test_the_documented_statuses_are_the_table() -> None:
-    of_admin_alone = {409}
-    assert sorted(documented_rows()) == sorted(set(STATUSES.values()) - of_admin_alone)
+    of_admin_alone, of_v2_alone = {409}, {501}
+    assert sorted(documented_rows()) == sorted(set(STATUSES.values()) - of_admin_alone - of_v2_alone)
+    assert sorted(v2_statuses()) == [400, 401, 404, 408, 413, 415, 429, 431, 500, 501, 503]
+
+
+@pytest.mark.parametrize("kind", kinds())
+def test_the_v2_protocol_has_tritons_statuses(kind: type[RequestError]) -> None:
+    row = error_row(kind)
+    as_in_http = {401, 404, 429, 500, 501, 503}
+    assert row.v2_status == (row.status if row.status in as_in_http else 503 if row.status == 504 else 400)
+
+
+def test_each_protocol_words_an_error_for_its_clients() -> None:
+    full = OverloadedError("Full.", 2.3)
+    reply = v2_error_reply(full)
+    assert (reply.status, reply.headers, json.loads(reply.body)) == (503, (("retry-after", "3"),), {"error": "Full."})
+    reply = mlflow_error_reply(full)
+    assert (reply.status, reply.headers) == (503, (("retry-after", "3"),))
+    assert json.loads(reply.body) == {"error_code": "TEMPORARILY_UNAVAILABLE", "message": "Full.", "error": "Full."}
+    for word in (v2_error_reply, mlflow_error_reply, v2_admin_error_reply):
+        assert b"secret" not in word(ZeroDivisionError("secret")).body
+    assert v2_admin_error_reply(errors.UnknownVersionError("No tiny@9.")).status == 404
+    assert v2_admin_error_reply(errors.VersionInUseError("It has traffic.")).status == 400
 
 
 @pytest.mark.parametrize(
