@@ -15,7 +15,7 @@ from seatrial.acceptance.figures import Asked
 from seatrial.acceptance.subject import Served, Subject
 from seatrial.domain.errors import UnreachableError
 
-__all__ = ["Probe", "Table", "predict_probes", "probe"]
+__all__ = ["Probe", "is_error", "is_object", "json_body", "predict_probes", "probe"]
 
 _SUM_TOLERANCE = 1e-3
 
@@ -39,10 +39,6 @@ class Probe:
     body: bytes | None = None
     headers: Mapping[str, str] = field(default_factory=lambda: JSON)
     internal: bool = False
-
-
-Table = Callable[[Subject], Iterator[Probe]]
-"""The probes of one protocol about a version."""
 
 
 def probe(served: Served, probes: Iterator[Probe]) -> list[Asked]:

@@ -6,14 +6,14 @@ is replaced.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from seatrial.acceptance import judgement, load_judgement, loads
+from seatrial.acceptance.contract import ask_contract
 from seatrial.acceptance.figures import CurvePoint
 from seatrial.acceptance.golden import ask_golden
-from seatrial.acceptance.probes import Table, predict_probes, probe
 from seatrial.acceptance.subject import Served, Start, Subject
 from seatrial.config import AcceptanceSettings
 from seatrial.domain.errors import SeatrialError
@@ -21,10 +21,8 @@ from seatrial.domain.evidence import Finding
 from seatrial.domain.progress import Progress
 from seatrial.loadgen import usage
 
-__all__ = ["PROTOCOLS", "Trial", "quicker", "try_version"]
+__all__ = ["Trial", "quicker", "try_version"]
 
-PROTOCOLS: Sequence[Table] = (predict_probes,)
-"""Every protocol whose contract is probed."""
 _QUICK_RATIO = 0.25
 
 
@@ -124,8 +122,7 @@ def _golden(given: _Given) -> list[Finding]:
 
 
 def _contract(given: _Given) -> list[Finding]:
-    asked = [one for table in PROTOCOLS for one in probe(given.served, table(given.subject))]
-    return [judgement.judge_contract(given.subject.ref, asked)]
+    return [judgement.judge_contract(given.subject.ref, ask_contract(given.served, given.subject))]
 
 
 def _growth(given: _Given) -> list[Finding]:

@@ -26,6 +26,7 @@ __all__ = ["Tested", "accept"]
 
 _OF_THE_SITE = {
     "port": 0,
+    "grpc_port": 0,
     "internal_port": 0,
     "uds": "",
     "host": "127.0.0.1",

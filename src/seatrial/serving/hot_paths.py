@@ -22,7 +22,9 @@ class HotPaths:
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
-        routes = [route for route in app.router.routes if isinstance(route, RawRoute) and "POST" in (route.methods or ())]
+        routes = [
+            route for route in app.router.routes if isinstance(route, RawRoute) and "POST" in (route.methods or ())
+        ]
         self._exact = {route.path: route.app for route in routes if not route.param_convertors}
         self._patterns = [(route.path_regex, route.app) for route in routes if route.param_convertors]
 
