@@ -47,7 +47,7 @@ def _document(tested: Tested) -> dict[str, object]:
         "version": tested.version.version,
         "artifact": tested.artifact,
         "passed": tested.passed,
-        "staged": tested.staged,
+        "roles": list(tested.roles),
         **{key: tested.document[key] for key in ("findings", "capacity", "settings")},
         "against": [finding.to_json() for finding in tested.against],
         "report": str(tested.report),
@@ -68,5 +68,6 @@ def _print(tested: Tested) -> None:
     if earlier:
         say("Against it stands besides:")
         print_findings(earlier)
-    where = "staging" if tested.staged else "not staging"
-    say(f"{tested.version.ref} is {where}. Report: {tested.report}")
+    said = "passes" if tested.passed else "does not pass"
+    roles = ", ".join(tested.roles) or "no role"
+    say(f"{tested.version.ref} {said}; it has {roles}. Report: {tested.report}")

@@ -48,7 +48,7 @@ class Tested:
         artifact: what was served.
         document: findings, capacity curve and settings, as JSON.
         against: findings on record, of earlier steps too, that do not pass.
-        staged: whether the version is ``staging`` now.
+        roles: aliases the version has now.
         report: the page for people.
     """
 
@@ -57,7 +57,7 @@ class Tested:
     findings: tuple[Finding, ...]
     against: tuple[Finding, ...]
     document: dict[str, Any]
-    staged: bool
+    roles: tuple[Alias, ...]
     report: Path
 
     @property
@@ -91,10 +91,12 @@ def accept(workshop: Workshop, ref: VersionRef, progress: Progress, *, quick: bo
         accepted = workshop.accept(bundle, asked, lambda: _started(settings, bundle), progress, quick=quick)
         record.found(workshop, version, accepted.findings)
         against = _against(workshop, version, bundle.manifest.ref)
-        staged = _move(workshop, version, accepted.findings, against)
+        _move(workshop, version, accepted.findings, against)
         followers.anchor(workshop, version.name)
+        aliases = workshop.store.aliases(version.name)
+    roles = tuple(alias for alias in Alias if aliases.get(alias) == version.version)
     artifact = bundle.manifest.artifact.name
-    return Tested(version, artifact, accepted.findings, against, accepted.document, staged, accepted.report)
+    return Tested(version, artifact, accepted.findings, against, accepted.document, roles, accepted.report)
 
 
 @contextlib.contextmanager
@@ -124,19 +126,15 @@ def _against(workshop: Workshop, version: ModelVersion, served: str) -> tuple[Fi
 
 def _move(
     workshop: Workshop, version: ModelVersion, findings: tuple[Finding, ...], against: tuple[Finding, ...]
-) -> bool:
-    """Gives the version the alias ``staging``, or takes it away; whether it has it then."""
+) -> None:
+    """Gives the version the alias ``staging``, or takes it away."""
     aliases = workshop.store.aliases(version.name)
     passed = worst(findings) is Verdict.PASS and not against
-    holds = aliases.get(Alias.STAGING) == version.version
     if passed and aliases.get(Alias.PRODUCTION) != version.version:
         moves: dict[Alias, int | None] = {Alias.STAGING: version.version}
         if aliases.get(Alias.CANDIDATE) == version.version:
             moves[Alias.CANDIDATE] = None
         followers.move(workshop, version.name, moves, "The deployment test passes.", findings)
-        return True
-    if holds and not passed:
+    elif not passed and aliases.get(Alias.STAGING) == version.version:
         reason = "The deployment test does not pass any more."
         followers.move(workshop, version.name, {Alias.STAGING: None}, reason, findings)
-        return False
-    return holds
