@@ -81,3 +81,11 @@ class Failing(Right):
         if self.calls % 2:
             raise RuntimeError("a fault")
         return super().predict(texts)
+
+
+class Steady(Right):
+    """Does so much and no more."""
+
+    def predict(self, texts: list[str]) -> list[float]:
+        time.sleep(0.002 * len(texts))
+        return super().predict(texts)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from seatrial.acceptance.figures import Asked
 from seatrial.acceptance.subject import Subject
 
-__all__ = ["delimited", "probe_grpc"]
+__all__ = ["delimited", "infer_request", "probe_grpc"]
 
 _SERVICE = "/inference.GRPCInferenceService/"
 _TRUE = b"\x08\x01"
@@ -25,8 +25,7 @@ def probe_grpc(address: str, subject: Subject) -> Iterator[Asked]:
     """
     import grpc
 
-    model, version = delimited(1, subject.model), delimited(2, subject.version)
-    text = _text_input(subject.rows.texts[0])
+    model, version, text = delimited(1, subject.model), subject.version, subject.rows.texts[0]
     with grpc.insecure_channel(address) as channel:
 
         def ask(call: str, message: bytes, code: str = "OK", expected: bytes = b"") -> Asked:
@@ -45,10 +44,23 @@ def probe_grpc(address: str, subject: Subject) -> Iterator[Asked]:
         yield ask("ModelReady", model, expected=_TRUE)
         yield ask("ServerMetadata", b"", expected=b"seatrial")
         yield ask("ModelMetadata", model, expected=subject.model.encode())
-        for asked in (model + text, model + version + text):
-            yield ask("ModelInfer", asked, expected=delimited(2, subject.version))
-        yield ask("ModelInfer", delimited(1, "no-such-model") + text, "NOT_FOUND")
+        for named in ("", version):
+            asked = infer_request(subject.model, named, text)
+            yield ask("ModelInfer", asked, expected=delimited(2, version))
+        yield ask("ModelInfer", infer_request("no-such-model", "", text), "NOT_FOUND")
         yield ask("ModelInfer", model, "INVALID_ARGUMENT")
+
+
+def infer_request(model: str, version: str, text: str) -> bytes:
+    """A ModelInferRequest about one text.
+
+    Args:
+        version: empty for the one that has the traffic.
+    """
+    contents = delimited(8, text)  # bytes_contents
+    shape = delimited(3, b"\x01")  # [1], packed
+    tensor = delimited(1, "text") + delimited(2, "BYTES") + shape + delimited(5, contents)
+    return delimited(1, model) + (delimited(2, version) if version else b"") + delimited(5, tensor)
 
 
 def delimited(field: int, content: str | bytes) -> bytes:
@@ -70,10 +82,3 @@ def _varint(number: int) -> bytes:
         groups.append(number & 0x7F | 0x80)
         number >>= 7
     return bytes([*groups, number])
-
-
-def _text_input(text: str) -> bytes:
-    """Field ``inputs`` of a ModelInferRequest: one text."""
-    contents = delimited(8, text)  # bytes_contents
-    shape = delimited(3, b"\x01")  # [1], packed
-    return delimited(5, delimited(1, "text") + delimited(2, "BYTES") + shape + delimited(5, contents))
