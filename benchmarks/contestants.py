@@ -87,7 +87,8 @@ def contestants(material: Material, *, own_environments: bool) -> list[Contestan
 def ours(name: str, bundle: Path) -> Contestant:
     """`seatrial serve` with the settings it comes with."""
     # -P: no module of the working directory may stand in the place of an installed one.
-    command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--bundle", str(bundle), "--internal-port", "0"]
+    command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--bundle", str(bundle)]
+    command += ["--internal-port", "0", "--grpc-port", "0"]
     return Contestant(
         name,
         "seatrial serve, int8" if name == OURS_INT8 else "seatrial serve, fp32",

@@ -57,7 +57,7 @@ class Plane:
         """
         # -P: no module of the working directory may stand in the place of an installed one.
         command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", self._ref, "-C", str(self._project)]
-        command += ["--port", str(self.port), "--internal-port", str(self.internal_port)]
+        command += ["--port", str(self.port), "--internal-port", str(self.internal_port), "--grpc-port", "0"]
         started_s = time.monotonic()
         self.process = subprocess.Popen(
             command,

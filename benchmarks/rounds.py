@@ -187,7 +187,8 @@ def _instrumented(material: Material) -> Iterator[tuple[Target, subprocess.Popen
 
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.instrumented", "serve"]
-    command += ["--bundle", str(material.artifacts["onnx-fp32"]), "--port", str(port), "--internal-port", "0"]
+    command += ["--bundle", str(material.artifacts["onnx-fp32"]), "--port", str(port)]
+    command += ["--internal-port", "0", "--grpc-port", "0"]
     with subprocess.Popen(
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
     ) as process:

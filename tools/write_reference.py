@@ -18,6 +18,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from seatrial.cli.main import app
 from seatrial.config import Settings
 from seatrial.serving.metrics import MetricsSink
+from seatrial.serving.request_counts import RequestCounts
 
 DOCS = Path(__file__).parent.parent / "docs"
 
@@ -89,9 +90,14 @@ def metrics_page() -> str:
     ]
     for collector in MetricsSink()._registry._collector_to_names:
         if isinstance(collector, MetricWrapperBase):
-            kind, labels = collector._type, ", ".join(f"`{label}`" for label in collector._labelnames)
-            name = collector._name + ("_total" if kind == "counter" else "")
-            lines.append(f"| `{name}` | {kind} | {labels} | {collector._documentation} |")
+            described = [(collector._type, collector._labelnames, collector._name, collector._documentation)]
+        elif isinstance(collector, RequestCounts):
+            described = [(one.type, one._labelnames, one.name, one.documentation) for one in collector.collect()]
+        else:
+            continue
+        for kind, labels, name, meaning in described:
+            shown = ", ".join(f"`{label}`" for label in labels)
+            lines.append(f"| `{name}{'_total' if kind == 'counter' else ''}` | {kind} | {shown} | {meaning} |")
     lines.append("| `gpu_memory_used_bytes` | gauge | `gpu_id` | Memory in use on each GPU. |")
     return "\n".join(lines) + "\n"
 

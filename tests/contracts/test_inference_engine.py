@@ -132,16 +132,19 @@ SPOILED_PACKED: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
-@pytest.mark.parametrize("how", sorted({*SPOILED_PADDED, *SPOILED_PACKED}))
-def test_wrong_inputs_are_an_inference_error_and_harm_nothing(engine: InferenceEngine, how: str) -> None:
+def test_wrong_inputs_are_an_inference_error_and_harm_nothing(engine: InferenceEngine) -> None:
     inputs = laid_out(engine, 3)
-    packed = engine.artifact.layout is Layout.PACKED
-    if how not in (SPOILED_PACKED if packed else SPOILED_PADDED):
-        pytest.skip("no way to spoil this layout")
-    spoiled = SPOILED_PACKED[how](inputs) if packed else SPOILED_PADDED[how](*inputs.values())
-    with pytest.raises(InferenceError):
-        engine.infer(spoiled)
-    assert engine.infer(inputs).logits.shape == (3, 2)
+    if engine.artifact.layout is Layout.PACKED:
+        spoiled = {how: spoil(inputs) for how, spoil in SPOILED_PACKED.items()}
+    else:
+        spoiled = {how: spoil(*inputs.values()) for how, spoil in SPOILED_PADDED.items()}
+    for how, tensors in spoiled.items():
+        try:
+            engine.infer(tensors)
+        except InferenceError:
+            assert engine.infer(inputs).logits.shape == (3, 2), how
+        else:
+            pytest.fail(f"{how} was taken")
 
 
 def test_the_tensors_of_another_layout_are_refused(engine: InferenceEngine) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from seatrial import __version__
 from seatrial.bundle import Bundle
 from seatrial.domain.inference import InferenceEngine, Outcome
 from seatrial.engines.loading import load_engine
@@ -150,7 +151,7 @@ def test_each_request_is_recorded_once_with_its_facts(bundle: Bundle) -> None:
         assert seen["inference_requests_total", "model=unknown,status=invalid,version=unknown"] == 1
         assert seen["inference_batch_size_sum", ""] == 2
         assert seen["inference_batch_tokens_sum", ""] == 7
-        assert seen["build_info", f"python={sys.version.split()[0]},version=0.1.0"] == 1
+        assert seen["build_info", f"python={sys.version.split()[0]},version={__version__}"] == 1
 
 
 def test_a_sink_that_breaks_costs_nobody_an_answer(bundle: Bundle, caplog: pytest.LogCaptureFixture) -> None:

@@ -18,7 +18,7 @@ def test_engine_and_tokenizer_are_parts_of_the_whole(tmp_path: Path) -> None:
     bundle = onnx_bundle(tmp_path / "bundle")
     plane = ServingProcess(free_port(), free_port())
     command = [sys.executable, "-m", "benchmarks.instrumented", "serve", "--bundle", str(bundle.directory)]
-    command += ["--port", str(plane.port), "--internal-port", str(plane.internal_port)]
+    command += ["--port", str(plane.port), "--internal-port", str(plane.internal_port), "--grpc-port", "0"]
     with subprocess.Popen(
         command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     ) as process:

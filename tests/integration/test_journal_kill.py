@@ -35,7 +35,7 @@ def served(bundle: Bundle, home: Path) -> Iterator[tuple[subprocess.Popen[str], 
     """The process and the address of its public port."""
     command = [
         sys.executable, "-m", "seatrial.cli", "serve", "--bundle", str(bundle.directory), "--json",
-        "--port", "0", "--internal-port", "0",
+        "--port", "0", "--internal-port", "0", "--grpc-port", "0",
     ]  # fmt: skip
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, text=True, cwd=home.parent, env={**os.environ, "SEATRIAL_HOME": str(home)}

@@ -27,7 +27,7 @@ from tests.handmade import MODEL, PRINTED, write_project
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-FREE = {"SEATRIAL_SERVING__PORT": "0", "SEATRIAL_SERVING__INTERNAL_PORT": "0"}
+FREE = {"SEATRIAL_SERVING__PORT": "0", "SEATRIAL_SERVING__INTERNAL_PORT": "0", "SEATRIAL_SERVING__GRPC_PORT": "0"}
 Start = Callable[..., subprocess.Popen[str]]
 
 

@@ -33,6 +33,7 @@ def test_every_example_is_known() -> None:
 def test_an_example_runs_twice_and_leaves_nothing_running(name: str, tmp_path: Path) -> None:
     copy = shutil.copytree(EXAMPLES / name, tmp_path / name, ignore=MADE)
     ports = {"SEATRIAL_SERVING__PORT": str(free_port()), "SEATRIAL_SERVING__INTERNAL_PORT": str(free_port())}
+    ports["SEATRIAL_SERVING__GRPC_PORT"] = "0"
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     for _ in range(2):
         ended = subprocess.run(

@@ -166,7 +166,8 @@ def _run_demo(project: Path) -> dict[str, Any]:
     ended = subprocess.run(
         [sys.executable, "-m", "seatrial.cli", "demo", project, "--quick", "--exit", "--json"],
         cwd=project.parent,
-        env={**os.environ, "SEATRIAL_SERVING__PORT": "0", "SEATRIAL_SERVING__INTERNAL_PORT": "0"},
+        env={**os.environ, "SEATRIAL_SERVING__PORT": "0", "SEATRIAL_SERVING__INTERNAL_PORT": "0"}
+        | {"SEATRIAL_SERVING__GRPC_PORT": "0"},
         capture_output=True, text=True, timeout=DEMO_LIMIT_S,
     )  # fmt: skip
     if ended.returncode == 3:

@@ -26,6 +26,7 @@ from seatrial.domain.errors import (
     UnauthenticatedError,
     UnreachableError,
     UnreadableAnswerError,
+    UnsupportedFeatureError,
 )
 
 __all__ = ["failure_of"]
@@ -39,6 +40,7 @@ _KINDS: dict[int, type[SeatrialError]] = {
     415: MediaTypeError,
     431: HeadersTooLargeError,
     500: InferenceError,
+    501: UnsupportedFeatureError,
     504: DeadlineExceededError,
 }
 _GATEWAY_LOST_THE_SERVER = 502

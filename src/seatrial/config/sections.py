@@ -217,6 +217,8 @@ class ServingSettings(Section):
     """Threads that compute a text which is alone in the process; 0: one a core, 1: no second engine for it."""
     max_queue_texts: Positive = 2048
     """Texts that may wait; beyond it requests are rejected with 503."""
+    max_queue_s: Seconds = 1.0
+    """The same in time, by the rate at which texts were lately answered: bounds the latency of an overloaded server."""
     max_texts: Positive = 1024
     """Most texts in one request."""
     max_text_chars: Positive = 2_000_000

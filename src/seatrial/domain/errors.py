@@ -269,6 +269,10 @@ class HeadersTooLargeError(InvalidRequestError):
     """Request line and headers are over the limit."""
 
 
+class VersionInUseError(InvalidRequestError):
+    """The version is to be unloaded and still gets its model's traffic."""
+
+
 class UnauthenticatedError(RequestError):
     """No key, or one that is not known."""
 
@@ -279,10 +283,6 @@ class RateLimitedError(RequestError):
     def __init__(self, message: str, retry_after_s: float) -> None:
         super().__init__(message)
         self.retry_after_s = retry_after_s
-
-
-class VersionInUseError(InvalidRequestError):
-    """The version is to be unloaded and still gets its model's traffic."""
 
 
 class PayloadTooLargeError(RequestError):

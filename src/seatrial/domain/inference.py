@@ -51,6 +51,8 @@ class TokenBatch:
             >>> len(batch), batch.tokens, batch.lengths.tolist()
             (2, 5, [2, 3])
         """
+        if len(rows) == 1:  # most requests: a tenth of the time
+            return cls(np.array(rows[0], np.int64), np.array((0, len(rows[0])), np.int64))
         offsets = _offsets(np.fromiter(map(len, rows), np.int64, len(rows)))
         return cls(np.fromiter(itertools.chain.from_iterable(rows), np.int64, int(offsets[-1])), offsets)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -27,6 +28,9 @@ from seatrial.serving.workers import Workers
 __all__ = ["Batcher"]
 
 logger = logging.getLogger(__name__)
+
+_ALWAYS_TEXTS = 64
+"""So many texts may wait whatever the drain rate says."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,11 +65,20 @@ class Batcher:
         policy: how batches are cut, and how many workers there are.
         max_queue_texts: how many texts may wait.
         observe: told about each batch that an engine answered, on the event loop.
+        max_queue_s: how long those that wait may need, by the rate at which texts were lately answered, when one more
+            request is taken in. A few texts may wait however slow that was: one slow batch is no overload.
     """
 
-    def __init__(self, policy: BatchPolicy, max_queue_texts: int, observe: Callable[[BatchFacts], None]) -> None:
+    def __init__(
+        self,
+        policy: BatchPolicy,
+        max_queue_texts: int,
+        observe: Callable[[BatchFacts], None],
+        max_queue_s: float = math.inf,
+    ) -> None:
         self._policy = policy
         self._max_queue_texts = max_queue_texts
+        self._max_queue_s = max_queue_s
         self._observe = observe
         self._line: Line[_Caller] = Line()
         # Promised a place (being tokenised, or waiting in the line): requests, and what has a lower priority.
@@ -117,10 +130,11 @@ class Batcher:
         if not self._open:
             raise _stopped()
         waiting = self._admitted_texts[0] + (self._admitted_texts[1] if priority else 0)
-        if waiting + texts > self._max_queue_texts:
+        wait_s = self._rate.wait_s(waiting, self._policy.workers)
+        if waiting + texts > self._max_queue_texts or (waiting > _ALWAYS_TEXTS and wait_s > self._max_queue_s):
             raise OverloadedError(
-                f"{waiting} texts wait already, {texts} more would be over the limit of "
-                f"{self._max_queue_texts}: retry after the time in the Retry-After header.",
+                f"{waiting} texts wait already, some {wait_s:.1f} s of work: retry after the time in the Retry-After "
+                "header.",
                 self._rate.retry_after_s(waiting, self._policy.workers),
             )
         self._admitted_texts[priority > 0] += texts

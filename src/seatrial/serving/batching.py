@@ -247,6 +247,8 @@ class DrainRate:
     Example:
         >>> DrainRate().after(texts=8, busy_s=0.1).retry_after_s(waiting_texts=800, workers=2)
         5.0
+        >>> DrainRate().after(texts=8, busy_s=0.1).wait_s(waiting_texts=100, workers=2)
+        0.625
     """
 
     texts: float = 0.0
@@ -256,11 +258,13 @@ class DrainRate:
         """The rate once a batch of `texts` took `busy_s`."""
         return DrainRate(self.texts * _MEMORY_RATIO + texts, self.busy_s * _MEMORY_RATIO + busy_s)
 
+    def wait_s(self, waiting_texts: int, workers: int) -> float:
+        """How long the texts that wait now will take, 0 before anything was measured."""
+        return waiting_texts * self.busy_s / self.texts / workers if self.texts else 0.0
+
     def retry_after_s(self, waiting_texts: int, workers: int) -> float:
-        """When the texts that wait now will have been served: 1 to 60 seconds, 1 before anything was measured."""
-        if not self.texts:
-            return 1.0
-        return min(_LONGEST_RETRY_S, max(1.0, waiting_texts * self.busy_s / self.texts / workers))
+        """When the texts that wait now will have been served: 1 to 60 seconds."""
+        return min(_LONGEST_RETRY_S, max(1.0, self.wait_s(waiting_texts, workers)))
 
 
 def padding_ratio(lengths: Sequence[int]) -> float:

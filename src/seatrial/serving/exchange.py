@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import time
@@ -19,7 +18,7 @@ from seatrial.serving.plane import Answer, DataPlane, Question
 from seatrial.serving.statistics import Statistics
 from seatrial.serving.variants import Variant
 
-__all__ = ["Asked", "Exchange", "Lifecycle", "Served", "uncancel"]
+__all__ = ["Asked", "Exchange", "Lifecycle", "Served"]
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +100,9 @@ class Exchange:
 
     def record(self, ended_s: float) -> PredictionRecord:
         """The facts as sinks get them."""
-        record = PredictionRecord(
+        answer = self.answer
+        scores = answer.scores if answer else ()
+        return PredictionRecord(
             self.request_id,
             self.model,
             self.version,
@@ -109,17 +110,12 @@ class Exchange:
             ended_s - self.received_s,
             self.unit,
             self.texts,
+            tokens=answer.tokens if answer else 0,
+            queue_s=answer.queue_s if answer else 0.0,
+            inference_s=answer.inference_s if answer else 0.0,
+            labels=tuple([score.label for score in scores]),
+            confidences=tuple([max(score.probabilities) for score in scores]),
             traceparent=self.traceparent,
-        )
-        if self.answer is None:
-            return record
-        return replace(
-            record,
-            tokens=self.answer.tokens,
-            queue_s=self.answer.queue_s,
-            inference_s=self.answer.inference_s,
-            labels=tuple(score.label for score in self.answer.scores),
-            confidences=tuple(max(score.probabilities) for score in self.answer.scores),
         )
 
 
@@ -143,11 +139,11 @@ class Lifecycle:
     @contextlib.contextmanager
     def following(self, exchange: Exchange) -> Iterator[None]:
         """Counts the request while the block runs, and records it once at its end, whatever happened."""
-        self.plane.metrics.in_flight.inc()
+        self.plane.metrics.arrived()
         try:
             yield
         finally:
-            self.plane.metrics.in_flight.dec()
+            self.plane.metrics.answered()
             record = exchange.record(time.monotonic())
             self.statistics.record(record)
             self.plane.record(record)
@@ -188,10 +184,3 @@ class Lifecycle:
         exchange.outcome = row.outcome
         if row.reason:
             self.plane.metrics.rejected(row.reason)
-
-
-def uncancel() -> None:
-    """Takes back the cancellation of the running task, which has been dealt with."""
-    task = asyncio.current_task()
-    if task is not None:
-        task.uncancel()

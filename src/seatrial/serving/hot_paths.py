@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI
+from collections.abc import Iterable
 
-from seatrial.serving.asgi import Receive, Scope, Send
+from seatrial.serving.asgi import ASGIApp, Receive, Scope, Send
 from seatrial.serving.routes import RawRoute
 
 __all__ = ["HotPaths"]
@@ -17,16 +17,16 @@ class HotPaths:
     of ours; a raw endpoint needs none of them, since it answers every error itself.
 
     Args:
-        app: with routes that are all described there, so that this changes nothing but the time it takes.
+        app: has all the routes itself, so that this changes nothing but the time it takes.
+        routes: of the application; those that are no raw ones are left to it.
     """
 
-    def __init__(self, app: FastAPI) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[object]) -> None:
         self._app = app
-        routes = [
-            route for route in app.router.routes if isinstance(route, RawRoute) and "POST" in (route.methods or ())
-        ]
-        self._exact = {route.path: route.app for route in routes if not route.param_convertors}
-        self._patterns = [(route.path_regex, route.app) for route in routes if route.param_convertors]
+        raw = [route for route in routes if isinstance(route, RawRoute)]
+        posts = [route for route in raw if "POST" in (route.methods or ())]
+        self._exact = {route.path: route.app for route in posts if not route.param_convertors}
+        self._patterns = [(route.path_regex, route.app) for route in posts if route.param_convertors]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI application."""

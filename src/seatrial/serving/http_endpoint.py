@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from typing import Generic, Protocol, TypeVar
 
 from seatrial.domain.errors import NotReadyError
 from seatrial.domain.inference import Outcome
 from seatrial.serving.asgi import Receive, Reply, Scope, Send, header, read_body
-from seatrial.serving.exchange import Asked, Exchange, Lifecycle, Served, uncancel
+from seatrial.serving.exchange import Asked, Exchange, Lifecycle, Served
+from seatrial.serving.watch import ClientWatch, uncancel
 
 __all__ = ["HttpEndpoint", "HttpProtocol"]
 
@@ -82,32 +81,6 @@ class HttpEndpoint(Generic[Form]):
         self._lifecycle.pick(exchange)
         body = await read_body(scope, receive, settings.max_body_bytes, settings.deadline_s)
         asked = self._protocol.parse(scope, body)
-        async with _while_connected(receive):
+        with ClientWatch(receive):
             served = await self._lifecycle.predict(exchange, asked)
         return self._protocol.render(served)
-
-
-@contextlib.asynccontextmanager
-async def _while_connected(receive: Receive) -> AsyncIterator[None]:
-    """Ends its body with ConnectionAbortedError as soon as the client leaves."""
-    task = asyncio.current_task()
-    left = False
-
-    async def watch() -> None:
-        nonlocal left
-        while (await receive())["type"] != "http.disconnect":
-            pass
-        left = True
-        if task is not None:
-            task.cancel()
-
-    watcher = asyncio.get_running_loop().create_task(watch())
-    try:
-        yield
-    except asyncio.CancelledError:
-        if not left:
-            raise
-        uncancel()
-        raise ConnectionAbortedError("The client left before the answer.") from None
-    finally:
-        watcher.cancel()

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections import Counter as Tally
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 from prometheus_client.core import GaugeMetricFamily
@@ -17,6 +15,7 @@ from seatrial.domain.inference import Outcome, PredictionRecord
 from seatrial.domain.latency import LATENCY_EDGES_S
 from seatrial.serving.gpu_memory import GpuMemory
 from seatrial.serving.payload import BatchFacts
+from seatrial.serving.request_counts import RequestCounts, VariantCounts
 
 __all__ = ["UNKNOWN", "MetricsSink"]
 
@@ -31,18 +30,10 @@ _SIZE_EDGES = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 _TOKEN_EDGES = tuple(2**power for power in range(3, 16))
 _RATIO_EDGES = tuple(tenth / 10 for tenth in range(11))
 _BY_VARIANT = ("model", "version")
+_STATUSES = tuple(outcome.value for outcome in Outcome)
 
 # Else every counter and histogram brings one more series, which nothing of ours reads.
 disable_created_metrics()  # type: ignore[no-untyped-call]
-
-
-@dataclass(frozen=True, slots=True)
-class _Series:
-    """The series of one variant, looked up once and not at each request."""
-
-    requests: dict[Outcome, Counter]
-    latency: Histogram
-    classes: dict[str, Counter] = field(default_factory=dict)
 
 
 class MetricsSink:
@@ -51,23 +42,9 @@ class MetricsSink:
     def __init__(self, gpu_memory: GpuMemory | None = None) -> None:
         registry = self._registry = CollectorRegistry()
         self._models: set[str] = set()
-        self._series: dict[tuple[str, str], _Series] = {}
-        self._requests = Counter(
-            "inference_requests_total", "Requests for predictions, by how they ended.", (*_BY_VARIANT, "status"),
-            registry=registry,
-        )  # fmt: skip
-        self._latency = Histogram(
-            "inference_latency_seconds",
-            "From request received to last byte handed over, of requests that succeeded, failed or expired.",
-            _BY_VARIANT, buckets=LATENCY_EDGES_S, registry=registry,
-        )  # fmt: skip
-        self._classes = Counter(
-            "prediction_class_total", "Texts, by the label they got.", (*_BY_VARIANT, "label"), registry=registry
-        )
-        self._queue = Histogram(
-            "inference_queue_seconds", "Longest wait of a request's texts for an engine.",
-            buckets=_QUEUE_EDGES_S, registry=registry,
-        )  # fmt: skip
+        self._variants: dict[tuple[str, str], VariantCounts] = {}
+        self._counts = RequestCounts(self._variants, _QUEUE_EDGES_S)
+        registry.register(self._counts)
         self._batch_size = Histogram(
             "inference_batch_size", "Texts in an engine call.", buckets=_SIZE_EDGES, registry=registry
         )
@@ -94,7 +71,6 @@ class MetricsSink:
             "journal_dropped_total", "Records that were not written to the journal, by reason.", ("reason",),
             registry=registry,
         )  # fmt: skip
-        self.in_flight = Gauge("inference_in_flight", "Requests received and not yet answered.", registry=registry)
         build = Gauge("build_info", "Always 1; the labels say what runs.", ("version", "python"), registry=registry)
         build.labels(__version__, platform.python_version()).set(1)
         registry.register(_GpuMemoryCollector(gpu_memory or GpuMemory()))
@@ -102,27 +78,31 @@ class MetricsSink:
     def expect(self, model: str, version: str, labels: Sequence[str]) -> None:
         """Makes a loaded variant known, and starts its series at 0, so that a first error shows as an increase."""
         self._models.add(model)
-        series = self._series[model, version] = _Series(
-            {outcome: self._requests.labels(model, version, outcome.value) for outcome in Outcome},
-            self._latency.labels(model, version),
-        )
-        for label in labels:
-            series.classes[label] = self._classes.labels(model, version, label)
+        self._variants.setdefault((model, version), VariantCounts(_STATUSES, LATENCY_EDGES_S, labels))
 
     def record(self, record: PredictionRecord) -> None:
         """Counts one finished request."""
-        series = self._series.get((record.model, record.version))
-        if series is None:  # nothing was picked, so there is nothing else to count
+        counted = self._variants.get((record.model, record.version))
+        if counted is None:  # nothing was picked, so there is nothing else to count
             model = record.model if record.model in self._models else UNKNOWN
-            self._requests.labels(model, UNKNOWN, record.outcome.value).inc()
+            nowhere = self._variants.setdefault((model, UNKNOWN), VariantCounts((), LATENCY_EDGES_S))
+            nowhere.requests[record.outcome.value] = nowhere.requests.get(record.outcome.value, 0) + 1
             return
-        series.requests[record.outcome].inc()
+        counted.requests[record.outcome.value] += 1
         if record.outcome in _TIMED:
-            series.latency.observe(record.latency_s)
+            counted.latency.observe(record.latency_s)
         if record.outcome is Outcome.SUCCESS:
-            self._queue.observe(record.queue_s)
-            for label, texts in Tally(record.labels).items():
-                series.classes[label].inc(texts)
+            self._counts.queue.observe(record.queue_s)
+            for label in record.labels:
+                counted.classes[label] += 1
+
+    def arrived(self) -> None:
+        """Counts one request that was received; `answered` follows."""
+        self._counts.in_flight += 1
+
+    def answered(self) -> None:
+        """Counts one request that is not in flight any more."""
+        self._counts.in_flight -= 1
 
     def rejected(self, reason: str) -> None:
         """Counts one request that was turned away; `reason` is one of few constants."""

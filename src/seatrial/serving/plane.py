@@ -68,7 +68,7 @@ class DataPlane:
             lambda variant: self.metrics.expect(variant.model, variant.version, variant.labels),
         )
         policy = BatchPolicy(settings.max_batch_texts, settings.sessions or usable_cores(), settings.max_batch_tokens)
-        self._batcher = Batcher(policy, settings.max_queue_texts, self.metrics.observe_batch)
+        self._batcher = Batcher(policy, settings.max_queue_texts, self.metrics.observe_batch, settings.max_queue_s)
         self._tokenisers = ThreadPoolExecutor(1, thread_name_prefix="tokenise")
 
     @property

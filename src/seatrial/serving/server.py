@@ -92,7 +92,8 @@ class Server:
         lifecycle = Lifecycle(plane)
         self._grpc = _grpc_server(lifecycle, keys, certificate) if settings.grpc else None
         self._door = Door(_limits(settings), plane.metrics.rejected)
-        app = CodedBodies(HotPaths(create_app(lifecycle, desk, self._end_grpc)), settings.max_body_bytes)
+        described = create_app(lifecycle, desk, self._end_grpc)
+        app = CodedBodies(HotPaths(described, described.router.routes), settings.max_body_bytes)
         self._public = HttpServer(
             KeyCheck(app, keys, plane.metrics.rejected), public, self._door, settings.drain_s, tls
         )

@@ -31,6 +31,7 @@ class Certificate:
         self.cert = cert
         self.key = key
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.minimum_version = ssl.TLSVersion.TLSv1_2  # whatever this machine's OpenSSL would allow
         self.context.set_alpn_protocols(["http/1.1"])
         self.reread()
 

@@ -11,7 +11,7 @@ from seatrial.domain.errors import UsageError
 from seatrial.domain.inference import FloatArray, InferenceEngine
 from seatrial.domain.model import Layout
 from seatrial.serving.payload import Payload
-from seatrial.text.labels import label_names, softmax
+from seatrial.text.labels import scored_rows
 from seatrial.text.layout import lay_out
 from seatrial.text.tokenizer import Tokenizer
 
@@ -99,7 +99,7 @@ class Variant:
 
     def scores(self, logits: FloatArray) -> list[TextScore]:
         """Labels and probabilities, as plain objects."""
-        return list(map(TextScore, label_names(logits, self.labels), softmax(logits).tolist()))
+        return [TextScore(label, probabilities) for label, probabilities in scored_rows(logits, self.labels)]
 
     def close(self) -> None:
         """Gives the engines' memory back; closing twice is allowed."""

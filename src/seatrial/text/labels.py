@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,7 +10,10 @@ import numpy.typing as npt
 
 from seatrial.domain.inference import FloatArray
 
-__all__ = ["label_indices", "label_names", "softmax"]
+__all__ = ["label_indices", "label_names", "scored_rows", "softmax"]
+
+_FEW = 64
+"""Up to so many numbers Python is faster than numpy, whose calls also hand the interpreter to other threads."""
 
 
 def softmax(logits: npt.ArrayLike, temperature: float = 1.0) -> FloatArray:
@@ -44,3 +48,24 @@ def label_names(logits: npt.ArrayLike, labels: Sequence[str]) -> list[str]:
         ['positive']
     """
     return [labels[index] for index in label_indices(logits)]
+
+
+def scored_rows(logits: FloatArray, labels: Sequence[str]) -> list[tuple[str, list[float]]]:
+    """Label and softmax of each text, as plain objects: what an answer says.
+
+    Args:
+        logits: (texts, labels) float32, finite.
+
+    Example:
+        >>> scored_rows(np.float32([[0.0, 0.0]]), ("negative", "positive"))
+        [('negative', [0.5, 0.5])]
+    """
+    if logits.size > _FEW:
+        return list(zip(label_names(logits, labels), softmax(logits).tolist(), strict=True))
+    scored = []
+    for row in logits.tolist():
+        top = max(row)
+        exponentials = [math.exp(logit - top) for logit in row]
+        total = sum(exponentials)
+        scored.append((labels[row.index(top)], [exponential / total for exponential in exponentials]))
+    return scored

@@ -24,6 +24,7 @@ WRONG = {"wrong": 1, "wrong_examples": ("version 2 answered",)}
         (load_result({"200": 100}, 50.0), Verdict.PASS),
         (load_result({"200": 100}, 50.1), Verdict.FAIL),
         (load_result({"200": 99}, 10.0), Verdict.INCONCLUSIVE),
+        (load_result({"200": 20}, 51.0), Verdict.FAIL),
         (load_result({"200": 500, "503": 1}, 10.0), Verdict.FAIL),
         (load_result({"200": 500}, 10.0, **WRONG), Verdict.FAIL),
         (load_result({"refused": 500}), Verdict.FAIL),

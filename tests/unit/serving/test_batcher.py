@@ -280,6 +280,30 @@ def test_a_full_line_turns_away_and_says_when_to_come_back() -> None:
     asyncio.run(scenario())
 
 
+def test_a_line_that_takes_too_long_turns_away_once_it_is_no_mere_handful() -> None:
+    async def scenario() -> None:
+        gate = Gate()
+        scorer = FakeScorer(gate)
+        batcher = Batcher(BatchPolicy(8, 1), 10_000, lambda _facts: None, max_queue_s=1e-9)
+        batcher.start()
+        batcher.admit(500)  # nothing was measured yet
+        batcher.release(500)
+        first = asyncio.create_task(ask(batcher, scorer, texts(3)))
+        await gate.entered.wait()
+        gate.open()
+        await first
+        batcher.admit(64)
+        batcher.admit(1)
+        with pytest.raises(OverloadedError, match="65 texts wait already"):
+            batcher.admit(1)
+        batcher.release(65)
+        batcher.admit(300)  # one request as large as it likes, where nobody waits
+        batcher.release(300)
+        await batcher.stop()
+
+    asyncio.run(scenario())
+
+
 def test_who_waits_past_the_deadline_is_told_and_never_reaches_the_engine() -> None:
     async def scenario() -> None:
         gate = Gate()

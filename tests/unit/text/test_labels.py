@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from seatrial.text.labels import label_indices, label_names, softmax
+from seatrial.text.labels import label_indices, label_names, scored_rows, softmax
 
 finite_logits = hnp.arrays(
     np.float32,
@@ -70,3 +70,12 @@ def test_no_texts_have_no_labels() -> None:
     assert softmax(none).shape == (0, 2)
     assert label_indices(none).shape == (0,)
     assert label_names(none, ("negative", "positive")) == []
+
+
+@given(finite_logits, st.integers(1, 20))
+def test_few_rows_and_many_are_scored_alike(logits: np.typing.NDArray[np.float32], times: int) -> None:
+    labels = [f"label {column}" for column in range(logits.shape[1])]
+    for rows in (logits, np.tile(logits, (times, 1))):
+        scored = scored_rows(rows, labels)
+        assert [label for label, _ in scored] == label_names(rows, labels)
+        np.testing.assert_allclose([row for _, row in scored], softmax(rows), atol=1e-7)
