@@ -12,7 +12,7 @@ from seatrial.cli.output import print_findings, print_json, print_table, say
 from seatrial.cli.progress import progress_display
 
 if TYPE_CHECKING:
-    from seatrial.flows.acceptance import Tested
+    from seatrial.flows.acceptance import Acceptance
 
 __all__ = ["add_to"]
 
@@ -41,7 +41,7 @@ def accept(
         raise typer.Exit(FINDING_SAYS_NO)
 
 
-def _document(tested: Tested) -> dict[str, object]:
+def _document(tested: Acceptance) -> dict[str, object]:
     return {
         "model": tested.version.name,
         "version": tested.version.version,
@@ -54,7 +54,7 @@ def _document(tested: Tested) -> dict[str, object]:
     }
 
 
-def _print(tested: Tested) -> None:
+def _print(tested: Acceptance) -> None:
     print_findings(tested.findings)
     print_table(
         ("clients", "texts/s", "p50 ms", "p99 ms"),

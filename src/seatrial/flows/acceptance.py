@@ -22,7 +22,7 @@ from seatrial.flows.scores import scores_of
 from seatrial.flows.serve import Server
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["Tested", "accept"]
+__all__ = ["Acceptance", "accept"]
 
 _OF_THE_SITE = {
     "port": 0,
@@ -41,7 +41,7 @@ _OF_THE_SITE = {
 
 
 @dataclass(frozen=True, slots=True)
-class Tested:
+class Acceptance:
     """A deployment test and what it moved.
 
     Attributes:
@@ -66,7 +66,7 @@ class Tested:
         return worst(self.findings) is Verdict.PASS and not self.against
 
 
-def accept(workshop: Workshop, ref: VersionRef, progress: Progress, *, quick: bool = False) -> Tested:
+def accept(workshop: Workshop, ref: VersionRef, progress: Progress, *, quick: bool = False) -> Acceptance:
     """Serves a version in a process of its own, checks it there, records what was found, and moves ``staging``.
 
     A version gets the alias where every finding on record about it and about the artifact passes, and loses it where
@@ -96,7 +96,7 @@ def accept(workshop: Workshop, ref: VersionRef, progress: Progress, *, quick: bo
         aliases = workshop.store.aliases(version.name)
     roles = tuple(alias for alias in Alias if aliases.get(alias) == version.version)
     artifact = bundle.manifest.artifact.name
-    return Tested(version, artifact, accepted.findings, against, accepted.document, roles, accepted.report)
+    return Acceptance(version, artifact, accepted.findings, against, accepted.document, roles, accepted.report)
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ from seatrial.domain.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from seatrial.domain.evidence import Finding
-    from seatrial.flows.acceptance import Tested
+    from seatrial.flows.acceptance import Acceptance
     from seatrial.flows.deploy import Converted
     from seatrial.flows.develop import Developed
     from seatrial.store.ledger import LedgerEntry
@@ -80,7 +80,7 @@ class Project:
 
         return convert(self.workshop, VersionRef.parse(ref), targets, progress)
 
-    def test(self, ref: str, *, quick: bool = False, progress: Progress = SILENT) -> Tested:
+    def test(self, ref: str, *, quick: bool = False, progress: Progress = SILENT) -> Acceptance:
         """Serves a version in a process of its own and checks what users would get; ``staging`` follows."""
         from seatrial.flows.acceptance import accept
 

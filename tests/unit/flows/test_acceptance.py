@@ -16,7 +16,7 @@ from seatrial.domain.evidence import Verdict
 from seatrial.domain.model import Alias, VersionRef
 from seatrial.domain.progress import SILENT
 from seatrial.flows import record
-from seatrial.flows.acceptance import Tested, accept
+from seatrial.flows.acceptance import Acceptance, accept
 from seatrial.flows.deploy import convert
 from seatrial.flows.develop import develop
 from seatrial.loadgen.usage import descendants
@@ -50,7 +50,7 @@ def ref(text: str) -> VersionRef:
     return VersionRef.parse(text)
 
 
-def tested(workshop: Workshop, **overrides: object) -> Tested:
+def tested(workshop: Workshop, **overrides: object) -> Acceptance:
     changed = open_workshop(workshop.settings.project_dir, workshop.registry, overrides)
     try:
         return accept(changed, ref(f"{MODEL}@2"), SILENT)
