@@ -10,6 +10,7 @@ from seatrial.domain.errors import ConfigError
 from seatrial.domain.model import check_model_name
 
 __all__ = [
+    "AcceptanceSettings",
     "ConversionSettings",
     "DataSettings",
     "EvaluationSettings",
@@ -256,6 +257,47 @@ class ServingSettings(Section):
     """Wait for the disk before feedback is acknowledged; without it the machine's end may take the last seconds."""
 
 
+class AcceptanceSettings(Section):
+    """What a served version must show in the deployment test (`seatrial test`)."""
+
+    rate_per_s: Annotated[float, Field(gt=0)] = 20.0
+    """Requests a second, of one text each, at which the latency is judged; they arrive whether or not it keeps up."""
+    p99_limit_ms: Annotated[float, Field(gt=0)] = 250.0
+    """Longest 99th percentile of the latency at that rate."""
+    clients: Annotated[int, Field(ge=1, le=512)] = 8
+    """Clients, each with a request of one text under way, with which the throughput is judged."""
+    texts_per_s_floor: Annotated[float, Field(ge=0)] = 30.0
+    """Fewest texts answered a second with so many clients."""
+    window_s: Seconds = 10.0
+    """Length of the measurement at that rate; it lasts longer where the rate needs longer for a 99th percentile."""
+    curve_clients: tuple[Annotated[int, Field(ge=1, le=512)], ...] = (1, 2, 4, 8, 16, 32)
+    """Clients of the capacity curve, whose places are measured one after the other."""
+    curve_window_s: Seconds = 3.0
+    """Length of the measurement at each place of the capacity curve."""
+    start_up_limit_s: Seconds = 60.0
+    """Longest time from the start of the process until it is ready."""
+    warm_up_limit_ratio: Annotated[float, Field(ge=1)] = 10.0
+    """Longest first request, in medians of the later ones; one within `p99_limit_ms` is never too long."""
+    memory_limit_bytes: Positive = 4 * 2**30
+    """Most resident memory before the first request."""
+    memory_requests: Annotated[int, Field(ge=100)] = 2_000
+    """Requests over which the growth of the memory is watched."""
+    memory_growth_limit_bytes: Positive = 64 * 2**20
+    """Most growth of the resident memory over these requests."""
+    golden_rows: Annotated[int, Field(ge=2, le=512)] = 64
+    """Evaluation rows whose answers must be those of the source model."""
+    overload_s: Seconds = 4.0
+    """Length of the overload: a line of waiting texts is filled in a quarter of it, and stays full."""
+    recovery_limit_s: Seconds = 5.0
+    """Longest time from the end of the overload to an answer."""
+
+    @field_validator("curve_clients", mode="before")
+    @classmethod
+    def _whole_numbers(cls, clients: object) -> object:
+        """Variables and options are text; what is no number is left for the type to refuse."""
+        return tuple(map(_as_whole, clients)) if isinstance(clients, tuple) else clients
+
+
 class ReleaseSettings(Section):
     """How a version replaces the one in production."""
 
@@ -304,6 +346,13 @@ class ReleaseSettings(Section):
 def _as_number(part: object) -> object:
     try:
         return float(part) if isinstance(part, str) else part
+    except ValueError:
+        return part
+
+
+def _as_whole(part: object) -> object:
+    try:
+        return int(part) if isinstance(part, str) else part
     except ValueError:
         return part
 

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.config.sections import (
+    AcceptanceSettings,
     ConversionSettings,
     DataSettings,
     EvaluationSettings,
@@ -41,6 +42,7 @@ class Settings(BaseModel):
     registry: RegistrySettings = RegistrySettings()
     conversion: ConversionSettings = ConversionSettings()
     serving: ServingSettings = ServingSettings()
+    acceptance: AcceptanceSettings = AcceptanceSettings()
     release: ReleaseSettings = ReleaseSettings()
     store: StoreSettings = StoreSettings()
 

@@ -15,6 +15,7 @@ from seatrial.domain.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from seatrial.domain.evidence import Finding
+    from seatrial.flows.acceptance import Acceptance
     from seatrial.flows.deploy import Converted
     from seatrial.flows.develop import Developed
     from seatrial.store.ledger import LedgerEntry
@@ -78,6 +79,12 @@ class Project:
         from seatrial.flows.deploy import convert
 
         return convert(self.workshop, VersionRef.parse(ref), targets, progress)
+
+    def test(self, ref: str, *, quick: bool = False, progress: Progress = SILENT) -> Acceptance:
+        """Serves a version in a process of its own and checks what users would get; ``staging`` follows."""
+        from seatrial.flows.acceptance import accept
+
+        return accept(self.workshop, VersionRef.parse(ref), progress, quick=quick)
 
     def versions(self) -> list[dict[str, Any]]:
         """Every version with its aliases, artifacts and the worst of its findings, as JSON."""

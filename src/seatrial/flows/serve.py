@@ -91,18 +91,40 @@ class Server:
 
     Args:
         arguments: of ``seatrial serve``.
+        environment: variables it gets besides those of this process.
 
     Attributes:
         url: where it answers.
-        ready_s: how long it took until then, the start of Python included.
+        internal_url: where its metrics are.
+        grpc: ``host:port`` of gRPC, empty where it is not spoken.
+        ready_s: how long it took until it answered, the start of Python included.
     """
 
-    def __init__(self, arguments: Sequence[str]) -> None:
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
         self.url = ""
+        self.internal_url = ""
+        self.grpc = ""
         self.ready_s = 0.0
+        self._environment = {**os.environ, **(environment or {})}
         # -P: no module of the working directory may stand in the place of an installed one.
         self._command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--json", *arguments]
         self._process: subprocess.Popen[bytes]
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self._process.pid
+
+    def terminate(self) -> None:
+        """Asks it to end: it answers what it has taken first."""
+        self._process.terminate()
+
+    def exit_code(self, within_s: float) -> int | None:
+        """Waits for its end; None where it does not come in time."""
+        try:
+            return self._process.wait(within_s)
+        except subprocess.TimeoutExpired:
+            return None
 
     def wait(self, announce: Callable[[], None] = lambda: None) -> None:
         """Until Ctrl-C, or until somebody ends the process.
@@ -126,9 +148,13 @@ class Server:
             NotReadyError: it ended instead of becoming ready, or took too long.
         """
         started = time.monotonic()
-        self._process = subprocess.Popen(self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)  # noqa: S603  our own command line
+        self._process = subprocess.Popen(  # noqa: S603  our own command line
+            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=self._environment
+        )
         try:
-            self.url = _announced(self._process)["public"]
+            addresses = _announced(self._process)
+            self.url, self.internal_url = addresses["public"], addresses["internal"]
+            self.grpc = addresses.get("grpc") or ""
         except BaseException:
             self._end()
             raise

@@ -22,8 +22,10 @@ from seatrial.domain.model import ModelRegistry, ModelVersion
 from seatrial.domain.progress import Progress
 
 if TYPE_CHECKING:
+    from seatrial.acceptance.subject import Start
     from seatrial.registry.mlflow_registry import MlflowRegistry
     from seatrial.store.store import Store
+    from seatrial.wiring.accepting import Accepted
 
 __all__ = ["Evaluated", "Scores", "Workshop"]
 
@@ -241,6 +243,14 @@ class Workshop:
             load_engine=self.load_engine,
         )
         return convert(job, target, self.settings.conversion, progress)
+
+    def accept(
+        self, bundle: Bundle, asked: tuple[Scores, Sequence[str]], start: Start, progress: Progress, *, quick: bool
+    ) -> Accepted:
+        """Tests a bundle in a process of its own; see `wiring.accepting`."""
+        from seatrial.wiring.accepting import accept
+
+        return accept(self.settings, bundle, asked, start, progress, quick=quick)
 
     def write_report(self, version: ModelVersion, evaluated: Evaluated) -> Path:
         """Writes the evaluation as JSON and HTML, and returns the path of the latter."""
