@@ -7,6 +7,7 @@ Called by: wiring and the command line.
 
 from seatrial.config.loading import CONFIG_FILE, load_settings
 from seatrial.config.sections import (
+    ControlSettings,
     ConversionSettings,
     DataSettings,
     EvaluationSettings,
@@ -22,6 +23,7 @@ from seatrial.config.settings import Settings, mask, sqlite_path
 
 __all__ = [
     "CONFIG_FILE",
+    "ControlSettings",
     "ConversionSettings",
     "DataSettings",
     "EvaluationSettings",

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.config.sections import (
+    ControlSettings,
     ConversionSettings,
     DataSettings,
     EvaluationSettings,
@@ -42,6 +43,7 @@ class Settings(BaseModel):
     conversion: ConversionSettings = ConversionSettings()
     serving: ServingSettings = ServingSettings()
     release: ReleaseSettings = ReleaseSettings()
+    control: ControlSettings = ControlSettings()
     store: StoreSettings = StoreSettings()
 
     project_dir: Path = Field(default=Path(), exclude=True)

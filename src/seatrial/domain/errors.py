@@ -33,7 +33,8 @@
     │   └── ConversionError            an exporter, quantiser or checker failed
     ├── LedgerError                the record of findings and decisions
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
-    │   └── LedgerConflictError        a write that contradicts what the store already holds
+    │   ├── LedgerConflictError        a write that contradicts what the store already holds
+    │   └── LeaseLostError             another controller has taken over: what this one decided does not count
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
         │   ├── MediaTypeError             the body is declared as something other than JSON, plain or compressed
@@ -76,6 +77,7 @@ __all__ = [
     "JournalUnavailableError",
     "LabelError",
     "LeakageError",
+    "LeaseLostError",
     "LedgerConflictError",
     "LedgerError",
     "LedgerTamperedError",
@@ -241,6 +243,10 @@ class LedgerTamperedError(LedgerError):
 
 class LedgerConflictError(LedgerError):
     """A write contradicts what the store already holds."""
+
+
+class LeaseLostError(LedgerError):
+    """Another controller has taken over: what this one decided does not count."""
 
 
 class RequestError(SeatrialError):
