@@ -335,7 +335,7 @@ def targets(processes: int) -> dict[str, Callable[[], list[Shown]]]:
         "C3": lambda: canary_errors(600, processes=processes),
         "C4": lambda: canary_latency(400, processes=processes),
         "C5": lambda: canary_whole(400, 100, processes=processes),
-        "C6": lambda: canary_users(400, processes=processes),
+        "C6": lambda: canary_users(200, processes=processes),
         "A1": lambda: experiment_null(1000),
         "A2": lambda: experiment_effect(1000),
         "A3": lambda: experiment_sample_ratio(1000),

@@ -100,6 +100,8 @@ def _decide_step(
         return decided(Action.ROLL_BACK, harm.reason)
     if step.verdict is Verdict.FAIL:
         return decided(Action.ROLL_BACK, step.reason)
+    if stop.verdict is Verdict.ERROR and not override:
+        return decided(Action.HOLD, stop.reason)
     if step.verdict is not Verdict.PASS and not override:
         return decided(Action.HOLD, step.reason)
     return decided(*_onwards(plan, state, step, acts))

@@ -89,7 +89,7 @@ def step_finding(plan: ReleasePlan, state: ReleaseState, counters: ReleaseCounte
     verdict = Verdict.PASS
     if state.passed:
         reason = "The step was passed before."
-    elif plan.guards.error_weight > 0 and log_e >= alarm_level(plan.alpha) and step.requests >= planned.min_requests:
+    elif not idle and _safe(plan, log_e) and step.requests >= planned.min_requests:
         reason = f"Safe: errors are proven below 1.5 times the tolerated, after {step.requests} requests of the step."
     elif missing <= 0 and not idle and plan.on_budget == "advance":
         ratio, power = seen_ratio(plan, state.step, step)
@@ -119,6 +119,11 @@ def bake_finding(plan: ReleasePlan, state: ReleaseState, counters: ReleaseCounte
         f"After the full rollout {failed}: {found}.",
         _e_value(log_e), _e_value(level), counters.bake.requests, {"log_e": log_e},
     )  # fmt: skip
+
+
+def _safe(plan: ReleasePlan, log_e: float) -> bool:
+    """Whether errors are proven low; a plan that does not watch them proves nothing."""
+    return plan.guards.error_weight > 0 and log_e >= alarm_level(plan.alpha)
 
 
 def _unfinished(plan: ReleasePlan, missing: int, elapsed_s: float, *, idle: bool) -> tuple[Verdict, str]:

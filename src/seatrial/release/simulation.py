@@ -25,7 +25,7 @@ from seatrial.domain.release import (
     StepCounters,
     bucket,
 )
-from seatrial.release.traffic import Scenario, Traffic
+from seatrial.release.traffic import TAIL_RATIO, Scenario, Traffic
 
 __all__ = ["IndependentRequests", "StickyUsers", "World", "world_for"]
 
@@ -154,9 +154,10 @@ class StickyUsers:
         salt = str(rng.integers(2**63))
         self._names = [f"user-{number}" for number in range(users)]
         self._places = np.array([bucket(name, salt) for name in self._names])
-        self._proneness = _proneness(rng, users, scenario.error_ratio)
+        self._proneness: dict[float, FloatArray] = {}
         self._delays = np.exp(_USER_SIGMA_RATIO * rng.standard_normal(users) * 0.5**0.5)
         self._labels = [label for label, _ in traffic.class_shares]
+        self._shares = [share for _, share in traffic.class_shares]
         self._latencies = _Latencies(traffic)
 
     def begin_step(self) -> None:
@@ -169,28 +170,24 @@ class StickyUsers:
     def serve(self, requests: int) -> None:
         """See World."""
         rng, scenario = self._rng, self._scenario
+        if self._baking:  # nothing is compared any more: who asks does not matter
+            ratio = float(self._prone(self._errors.factor(Arm.CHALLENGER, len(self._plan.steps), 0)).mean())
+            failures = self._bake.failed_requests + int(rng.binomial(requests, ratio))
+            self._bake = replace(self._bake, requests=self._bake.requests + requests, failed_requests=failures)
+            return
         users = rng.integers(len(self._names), size=requests)
-        share = 1.0 if self._baking else self._plan.steps[self._steps - 1].share_ratio
-        challenger = self._places[users] < share
-        place = min(self._steps, len(self._plan.steps)) - 1
-        factors = np.where(
-            challenger,
-            self._errors.factor(Arm.CHALLENGER, place, self._served_of_step),
-            self._errors.factor(Arm.CHAMPION, place, self._served_of_step),
-        )
-        failed = rng.random(requests) < np.minimum(1.0, self._proneness[users] * factors)
+        place = self._steps - 1
+        challenger = self._places[users] < self._plan.steps[place].share_ratio
+        factor = self._errors.factor(Arm.CHALLENGER, place, self._served_of_step)
+        prone = np.where(challenger, self._prone(factor)[users], self._prone(1.0)[users])
+        failed = rng.random(requests) < prone
         failed |= rng.random(requests) < self._errors.outage(self._served_of_step, place)
-        tail = np.where(rng.random(requests) < 0.17, scenario.tail_slowdown, 1.0)
+        tail = np.where(rng.random(requests) < TAIL_RATIO, scenario.tail_slowdown, 1.0)
         slower = np.where(challenger, scenario.slowdown * tail, 1.0)
         latencies_s = self._latencies.draw(rng, requests) * self._delays[users] * slower
         shifted = rng.random(requests) < scenario.label_shift * challenger
-        classes = np.where(shifted, 0, rng.choice(len(self._labels), requests, p=_shares(scenario)))
+        classes = np.where(shifted, 0, rng.choice(len(self._labels), requests, p=self._shares))
         self._served_of_step += requests
-        if self._baking:
-            bake = self._bake
-            failures = bake.failed_requests + int(failed.sum())
-            self._bake = replace(bake, requests=bake.requests + requests, failed_requests=failures)
-            return
         for user, right, bad, latency_s, label in zip(
             users.tolist(), challenger.tolist(), failed.tolist(), latencies_s.tolist(), classes.tolist(), strict=True
         ):
@@ -211,6 +208,13 @@ class StickyUsers:
     @property
     def _baking(self) -> bool:
         return self._steps > len(self._plan.steps)
+
+    def _prone(self, factor: float) -> FloatArray:
+        """(users,) how often each user's requests fail where so many times the usual do."""
+        if factor not in self._proneness:
+            mean = min(1.0, self._scenario.error_ratio * factor)
+            self._proneness[factor] = _proneness(self._rng, len(self._names), mean)
+        return self._proneness[factor]
 
 
 class _Errors:
@@ -251,11 +255,6 @@ class _Latencies:
         """(size,) seconds."""
         drawn: FloatArray = np.interp(rng.random(size), self._cumulated, self._edges)
         return drawn
-
-
-def _shares(scenario: Scenario) -> FloatArray:
-    """(classes,) the champion's share of each class."""
-    return np.array([share for _, share in scenario.traffic.class_shares])
 
 
 def _proneness(rng: np.random.Generator, users: int, mean: float) -> FloatArray:

@@ -13,9 +13,9 @@ from seatrial.domain.latency import LATENCY_EDGES_S, rung_near, tolerant_s
 from seatrial.domain.release import FrozenBaseline
 from seatrial.stats.exceedances import frozen_thresholds, share_above
 
-__all__ = ["Scenario", "Traffic", "frozen_baseline"]
+__all__ = ["TAIL_RATIO", "Scenario", "Traffic", "frozen_baseline"]
 
-_TAIL_RATIO = 0.17
+TAIL_RATIO = 0.17
 """Share of the requests that `tail_slowdown` slows down."""
 _HISTOGRAM_REQUESTS = 1_000_000
 
@@ -124,7 +124,7 @@ class Scenario:
     def above(self, traffic: Traffic, latency_s: float) -> float:
         """Share of the challenger's requests that take longer."""
         usual, tail = latency_s / self.slowdown, latency_s / self.slowdown / self.tail_slowdown
-        return (1 - _TAIL_RATIO) * traffic.above(usual) + _TAIL_RATIO * traffic.above(tail)
+        return (1 - TAIL_RATIO) * traffic.above(usual) + TAIL_RATIO * traffic.above(tail)
 
     def class_shares(self, traffic: Traffic) -> tuple[float, ...]:
         """The challenger's share of each class."""

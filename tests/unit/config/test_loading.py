@@ -108,7 +108,7 @@ def test_a_byte_order_mark_is_skipped(tmp_path: Path) -> None:
     [
         ("[serve]\nport = 1", r"no section \[serve\]. Did you mean 'serving'\?"),
         ("[serve]", r"no section \[serve\]. Did you mean 'serving'\?"),
-        ("[zzz]", r"no section \[zzz\]. It has: model, data, .*serving, store"),
+        ("[zzz]", r"no section \[zzz\]. It has: model, data, .*serving, .*store"),
         ("[serving]\nprot = 1", r"\[serving\] has no setting 'prot'. Did you mean 'port'\?"),
         ("[serving]\nzzz = 1", r"\[serving\] has no setting 'zzz'. It has: host, port, "),
         ("[serving.port]\nzzz = 1", "serving.port cannot be"),
