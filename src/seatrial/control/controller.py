@@ -89,7 +89,9 @@ class Controller:
             self._applied.pop(state.model, None)
             decision = Decision(Action.HOLD, state.subject, f"Held: {error}", (_out_of_reach(record, str(error)),))
         else:
-            if not set(read) <= set(reports) or not read:
+            if not read or any(
+                place not in reports or reports[place].process != one.process for place, one in read.items()
+            ):
                 self._applied.pop(state.model, None)  # a new process may not know the release yet
             reports = newest_reports(record.reports, read)
             counters = total_counters(reports)

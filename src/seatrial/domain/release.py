@@ -28,6 +28,7 @@ from seatrial.domain.release_plan import (
     StepPlan,
     check_percent,
 )
+from seatrial.domain.release_reports import Report
 from seatrial.domain.traffic import TrafficSplit, WatchedRelease, bucket
 
 __all__ = [
@@ -47,6 +48,7 @@ __all__ = [
     "ReleasePlan",
     "ReleaseState",
     "ReleaseTally",
+    "Report",
     "Served",
     "StepCounters",
     "StepPlan",
@@ -226,10 +228,8 @@ class TrafficRouter(Protocol):
 class MetricSource(Protocol):
     """Answers what a release has counted so far, in units and in requests."""
 
-    def counters(self, release: str) -> Mapping[str, ReleaseCounters]:
-        """What each process that serves the release has counted since it knows of it; empty where none does.
-
-        The name of a process never names another one: what a process that is gone has counted stays true.
+    def counters(self, release: str) -> Mapping[str, Report]:
+        """What each data plane that knows the release has counted, by its place; empty where none knows it.
 
         Raises:
             UnreachableError: what counts does not answer.

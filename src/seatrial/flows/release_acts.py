@@ -14,11 +14,18 @@ from seatrial.flows.release_moves import moves_with
 from seatrial.store.releases import ReleaseChange, ReleaseRecord
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["APPROVAL", "OVERRIDE", "Act", "act", "human_act", "roll_back_without_release", "running"]
+__all__ = ["APPROVAL", "OVERRIDE", "Act", "act", "do", "human_act", "roll_back_without_release", "running"]
 
 APPROVAL = "human.approval"
 OVERRIDE = "human.override"
 _ATTEMPTS = 10
+_DONE = {
+    "pause": "Paused",
+    "resume": "Resumed",
+    "approve": "Approved",
+    "promote": "The hold is ended",
+    "rollback": "Rolled back",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +45,23 @@ class Act:
     now_s: float
     reason: str = ""
     break_glass: bool = False
+
+
+def do(workshop: Workshop, model: str, wanted: Act) -> dict[str, Any]:
+    """Carries out an act, with a release under way or, for a rollback, without; returns what was done, as JSON.
+
+    Raises:
+        UsageError: the act is not possible now.
+    """
+    under_way = any(not record.state.phase.over for record in workshop.store.releases.of_model(model))
+    if wanted.what == "rollback" and not under_way:
+        version = roll_back_without_release(workshop, model, wanted)
+        sentence = f"{model}@{version} is in production again."
+        return {"act": wanted.what, "release": None, "version": version, "sentence": sentence}
+    record = act(workshop, model, wanted)
+    state = record.state
+    sentence = f"{_DONE[wanted.what]}: release {state.release} of {state.subject}, step {state.step + 1}."
+    return {"act": wanted.what, "release": state.release, "phase": state.phase.value, "sentence": sentence}
 
 
 def act(workshop: Workshop, model: str, wanted: Act) -> ReleaseRecord:

@@ -11,6 +11,7 @@ from seatrial.domain.release import (
     ArmCounters,
     ReleaseCounters,
     ReleaseTally,
+    Report,
     Served,
     TrafficSplit,
     WatchedRelease,
@@ -74,13 +75,13 @@ class FakePlane:
         self._reach()
         self.loaded.get(model, set()).discard(version)
 
-    def counters(self, release: str) -> Mapping[str, ReleaseCounters]:
+    def counters(self, release: str) -> Mapping[str, Report]:
         """What this process has counted."""
         self._reach()
         for watched, tally in self._watched.values():
             if watched.release == release:
                 counted = ReleaseCounters(tally.counters().steps, self._bakes.get(release, ArmCounters()))
-                return {f"process-{self._process}": counted}
+                return {"local": Report(f"process-{self._process}", counted)}
         return {}
 
     def latencies(self, model: str, version: int) -> LatencyCounts:
@@ -90,9 +91,11 @@ class FakePlane:
             raise UnreachableError(f"{model}@{version} is not loaded.")
         return self._latencies
 
-    def restart(self) -> None:
-        """A new process: the split was kept, what was counted was not."""
+    def restart(self, *, restored: bool = False) -> None:
+        """A new process with the same split; what was counted is found again or not."""
         self._process += 1
+        if restored:
+            return
         self._watched = {model: (watched, self._fresh(watched)) for model, (watched, _) in self._watched.items()}
         self._bakes = {}
 

@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from seatrial.domain.errors import UnreachableError, UnreadableAnswerError
 from seatrial.domain.latency import LatencyCounts
-from seatrial.domain.release import ReleaseCounters
+from seatrial.domain.release import ReleaseCounters, Report
 from seatrial.release.data_plane import DataPlaneClient, Refusal
 
 __all__ = ["LocalMetrics"]
+
+_PLACE = "local"
 
 
 class LocalMetrics:
@@ -18,14 +20,14 @@ class LocalMetrics:
     def __init__(self, plane: DataPlaneClient) -> None:
         self._plane = plane
 
-    def counters(self, release: str) -> Mapping[str, ReleaseCounters]:
-        """The report of its process; empty where it does not know the release (yet, or after a new start)."""
+    def counters(self, release: str) -> Mapping[str, Report]:
+        """Its report; empty where it does not know the release (yet, or after a new start)."""
         try:
             answer = self._plane.ask("GET", "/admin/counters", query={"release": release})
         except Refusal:
             return {}
         try:
-            return {str(answer["process"]): ReleaseCounters.from_json(answer["counters"])}
+            return {_PLACE: Report(str(answer["process"]), ReleaseCounters.from_json(answer["counters"]))}
         except (KeyError, TypeError) as error:
             raise UnreadableAnswerError(
                 f"The data plane's counters of {release} cannot be read ({error!r}): it is of another release of "

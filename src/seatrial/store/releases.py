@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from seatrial.domain.errors import LedgerConflictError, LedgerTamperedError
+from seatrial.domain.errors import LedgerConflictError, LedgerTamperedError, ReleasePlanError
 from seatrial.domain.evidence import Finding
 from seatrial.domain.release import (
     Decision,
@@ -21,7 +21,7 @@ from seatrial.domain.release import (
     ReleaseState,
     WatchedRelease,
 )
-from seatrial.domain.release_reports import total_counters
+from seatrial.domain.release_reports import Report, total_counters
 from seatrial.store.aliases import Moves
 from seatrial.store.canonical import canonical_json
 from seatrial.store.entries import read_entries
@@ -53,7 +53,7 @@ class ReleaseRecord:
         plan: what it should do.
         baseline: what was frozen when it began.
         mirror_percent: share of the champion's requests that are mirrored.
-        reports: the last report of each process that counts for it.
+        reports: what is known of each data plane that counts for it.
         told: what the latest decision on record said, so that the same is not recorded at every look.
         revision: how often it was changed.
     """
@@ -62,13 +62,13 @@ class ReleaseRecord:
     plan: ReleasePlan
     baseline: FrozenBaseline
     mirror_percent: float = 0.0
-    reports: Mapping[str, ReleaseCounters] = field(default_factory=dict)
+    reports: Mapping[str, Report] = field(default_factory=dict)
     told: str = ""
     revision: int = 0
 
     @property
     def counters(self) -> ReleaseCounters:
-        """What all processes have counted together."""
+        """What was counted everywhere together."""
         return total_counters(self.reports)
 
     @property
@@ -96,7 +96,7 @@ class ReleaseChange:
     """
 
     state: ReleaseState
-    reports: Mapping[str, ReleaseCounters]
+    reports: Mapping[str, Report]
     decision: Decision | None = None
     moves: Moves = field(default_factory=dict)
     acts: tuple[Finding, ...] = ()
@@ -189,7 +189,7 @@ def _changing(record: ReleaseRecord) -> dict[str, Any]:
     return {
         "revision": record.revision,
         "state": canonical_json(record.state.to_json()),
-        "reports": canonical_json({process: report.to_json() for process, report in record.reports.items()}),
+        "reports": canonical_json({place: report.to_json() for place, report in record.reports.items()}),
         "told": record.told,
     }
 
@@ -210,14 +210,14 @@ def _record_of(row: Row[Any]) -> ReleaseRecord:
             row.told,
             row.revision,
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ReleasePlanError, ValueError, KeyError, TypeError) as error:
         raise LedgerTamperedError(
             f"The store's release {row.release!r} is not as Seatrial wrote it ({error}): restore it from a backup."
         ) from error
 
 
-def _reports_of(text: str) -> dict[str, ReleaseCounters]:
-    return {process: ReleaseCounters.from_json(report) for process, report in json.loads(text).items()}
+def _reports_of(text: str) -> dict[str, Report]:
+    return {place: Report.from_json(report) for place, report in json.loads(text).items()}
 
 
 def changed(record: ReleaseRecord, change: ReleaseChange) -> ReleaseRecord:

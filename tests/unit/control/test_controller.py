@@ -38,12 +38,10 @@ def test_an_equal_version_reaches_everybody_and_stays(house: House, workshop: Wo
     controller = house.controller(workshop)
     seen = []
     for _ in range(4):
-        for decision in controller.look() or ():
-            seen.append(decision.action)
+        seen += [decision.action for decision in controller.look() or ()]
         house.traffic(500)
     house.now_s += 61
-    for decision in controller.look() or ():
-        seen.append(decision.action)
+    seen += [decision.action for decision in controller.look() or ()]
     controller.look()
 
     assert seen == [Action.HOLD, Action.ADVANCE, Action.PROMOTE, Action.HOLD, Action.ADVANCE]
@@ -115,12 +113,13 @@ def test_a_data_plane_that_vanishes_holds_the_release_and_it_goes_on_when_it_ret
     assert actions(house, workshop) == ["advance"]
 
 
-def test_what_a_process_counted_before_it_ended_counts_once(house: House, workshop: Workshop) -> None:
+@pytest.mark.parametrize("restored", [False, True])
+def test_what_a_process_counted_before_it_ended_counts_once(house: House, workshop: Workshop, restored: bool) -> None:
     record = house.begin(workshop)
     actions(house, workshop)
     house.traffic(200)
     actions(house, workshop)
-    house.plane.restart()
+    house.plane.restart(restored=restored)
     actions(house, workshop)
     house.traffic(250)
     assert actions(house, workshop) == ["advance"], "450 of at most 400 requests have come"

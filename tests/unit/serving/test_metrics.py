@@ -12,9 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from seatrial.domain.inference import Outcome, PredictionRecord
 from seatrial.domain.latency import LATENCY_EDGES_S
-from seatrial.serving.batcher import BatchFacts
 from seatrial.serving.gpu_memory import GpuMemory
 from seatrial.serving.metrics import MetricsSink
+from seatrial.serving.payload import BatchFacts
 from tests.data_plane import FakeNvml
 from tests.servers import find_program
 
