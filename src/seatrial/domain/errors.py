@@ -35,6 +35,7 @@
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
     │   ├── LedgerConflictError        a write that contradicts what the store already holds
     │   └── LeaseLostError             another controller has taken over: what this one decided does not count
+    ├── RoleError                  the role of a token does not allow what was asked
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
         │   ├── MediaTypeError             the body is declared as something other than JSON, plain or compressed
@@ -92,6 +93,7 @@ __all__ = [
     "RefusedArtifactError",
     "ReleasePlanError",
     "RequestError",
+    "RoleError",
     "SeatrialError",
     "SlowRequestError",
     "SourceError",
@@ -247,6 +249,10 @@ class LedgerConflictError(LedgerError):
 
 class LeaseLostError(LedgerError):
     """Another controller has taken over: what this one decided does not count."""
+
+
+class RoleError(SeatrialError):
+    """The role of a token does not allow what was asked."""
 
 
 class RequestError(SeatrialError):

@@ -46,7 +46,7 @@ def outcome(house: House) -> dict[str, Any]:
         "registry": dict(workshop.registry.aliases(MODEL)),
         "index": workshop.index.aliases(MODEL),
         "split": house.plane.current(MODEL),
-        "loaded": house.plane.loaded[MODEL],
+        "loaded": set(house.plane.loaded[MODEL]),
         "pending": store.pending(MODEL),
         "counted": [step.requests for step in store.releases.latest()[MODEL].counters.steps if step.requests],
         "moves": [entry.payload["moves"] for entry in store.entries(MODEL, kind=EntryKind.ALIAS)],
@@ -73,7 +73,7 @@ def test_killed_before_any_call_the_next_look_ends_in_the_same_place(
     workshop = house.workshop()
     house.begin(workshop)
     workshop.close()
-    kills, said = 0, {"place": (Phase.RUNNING,)}
+    kills, said = 0, outcome(house)
     while not said["place"][0].over:
         before = once_more(house, memory / "before")
         fuse = Fuse()
