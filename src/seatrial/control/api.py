@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from seatrial import __version__
 from seatrial.control.statuses import BEGUN, REFUSED, TOO_LARGE, status_of
 from seatrial.control.tokens import Caller, Role, read_tokens, who_asks
-from seatrial.domain.errors import LedgerConflictError, SeatrialError, UsageError
+from seatrial.domain.errors import LedgerConflictError, SeatrialError
 from seatrial.flows import catalogue
 from seatrial.flows.release_acts import Act, act, do, running
 from seatrial.flows.release_start import ReleaseRequest, start
@@ -183,8 +183,7 @@ async def _bounded(request: Request, answering: Any) -> Any:
 
 
 async def _foreseen(_request: Request, error: Exception) -> JSONResponse:
-    unknown_release = isinstance(error, UsageError) and str(error).startswith("There is no release")
-    return JSONResponse({"error": str(error)}, 404 if unknown_release else status_of(error))
+    return JSONResponse({"error": str(error)}, status_of(error))
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:

@@ -13,6 +13,7 @@ from seatrial.domain.errors import (
     UnauthenticatedError,
     UnknownArtifactError,
     UnknownModelError,
+    UnknownReleaseError,
     UnknownVersionError,
 )
 
@@ -23,6 +24,7 @@ BEGUN, REFUSED, TOO_LARGE = 201, 409, 413
 _STATUSES: tuple[tuple[type[SeatrialError], int], ...] = (
     (UnauthenticatedError, 401),
     (RoleError, 403),
+    (UnknownReleaseError, 404),
     (UnknownModelError, 404),
     (UnknownVersionError, 404),
     (UnknownArtifactError, 404),

@@ -34,6 +34,7 @@
     ├── LedgerError                the record of findings and decisions
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
     │   ├── LedgerConflictError        a write that contradicts what the store already holds
+    │   ├── UnknownReleaseError        no release of that name
     │   └── LeaseLostError             another controller has taken over: what this one decided does not count
     ├── RoleError                  the role of a token does not allow what was asked
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
@@ -104,6 +105,7 @@ __all__ = [
     "UnknownArtifactError",
     "UnknownColumnError",
     "UnknownModelError",
+    "UnknownReleaseError",
     "UnknownSettingError",
     "UnknownVersionError",
     "UnreachableError",
@@ -245,6 +247,10 @@ class LedgerTamperedError(LedgerError):
 
 class LedgerConflictError(LedgerError):
     """A write contradicts what the store already holds."""
+
+
+class UnknownReleaseError(LedgerError):
+    """No release of that name."""
 
 
 class LeaseLostError(LedgerError):

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from seatrial.domain.errors import LedgerConflictError, UsageError
+from seatrial.domain.errors import LedgerConflictError, UnknownReleaseError
 from seatrial.domain.evidence import Finding
 from seatrial.domain.model import Alias
 from seatrial.domain.release import Decision, ReleaseCounters, ReleaseState
@@ -107,12 +107,12 @@ class ReleaseBook:
         """One release.
 
         Raises:
-            UsageError: there is none of that name.
+            UnknownReleaseError: there is none of that name.
         """
         with self._database.read() as connection:
             found = read_releases(connection, release=release)
         if not found:
-            raise UsageError(f"There is no release {release!r}: see seatrial release status.")
+            raise UnknownReleaseError(f"There is no release {release!r}: see seatrial release status.")
         return found[0]
 
     def of_model(self, model: str) -> list[ReleaseRecord]:

@@ -11,6 +11,7 @@ from seatrial.domain.errors import (
     LedgerConflictError,
     LedgerTamperedError,
     StorageFullError,
+    UnknownReleaseError,
     UsageError,
 )
 from seatrial.domain.evidence import Finding, Verdict
@@ -44,7 +45,7 @@ def test_a_release_comes_back_as_it_was_written(store: Store) -> None:
     assert record.watched.baseline == BASELINE
     entry = list(store.entries("m", kind=EntryKind.DECISION))[-1]
     assert (entry.payload["release"], entry.payload["action"]) == ("r-1", "advance")
-    with pytest.raises(UsageError, match="no release 'r-2'"):
+    with pytest.raises(UnknownReleaseError, match="no release 'r-2'"):
         store.releases.get("r-2")
 
 
