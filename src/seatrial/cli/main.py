@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from seatrial import __version__
-from seatrial.cli import acceptance, exit_codes, lifecycle, models, release, scoring, upkeep
+from seatrial.cli import acceptance, exit_codes, lifecycle, models, planes, release, scoring, upkeep
 from seatrial.cli.logs import configure_logging
 from seatrial.cli.output import complain
 
@@ -47,9 +47,10 @@ def main(
 
 lifecycle.add_to(app)
 acceptance.add_to(app)
+planes.add_to(app)
 scoring.add_to(app)
 app.add_typer(models.app, name="models", help="Registry and ledger.")
-app.add_typer(release.app, name="release", help="Plans of releases and their rehearsal.")
+app.add_typer(release.app, name="release", help="Canary releases: plan, rehearse, start and steer them.")
 upkeep.add_to(app)
 
 

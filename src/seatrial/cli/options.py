@@ -10,12 +10,22 @@ import typer
 if TYPE_CHECKING:
     from seatrial.flows.project import Project
 
-__all__ = ["HERE", "Json", "ModelRef", "ProjectDir", "open_project"]
+__all__ = ["HERE", "Json", "ModelRef", "PlanFile", "ProjectDir", "Scenarios", "open_project", "plan_overrides"]
 
 HERE = Path()
 ProjectDir = Annotated[Path, typer.Option("--project", "-C", help="Directory with seatrial.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 ModelRef = Annotated[str, typer.Argument(metavar="MODEL@V", help="A version: NAME@NUMBER or NAME@ALIAS.")]
+
+PlanFile = Annotated[
+    Path | None, typer.Option("--plan", metavar="FILE", help="TOML with the keys of [release]; default: the project's.")
+]
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scenario", metavar="NAME=VALUE", help="What is assumed of the traffic, see docs/releases.md; repeat."
+    ),
+]
 
 
 def open_project(directory: Path, overrides: dict[str, Any] | None = None) -> Project:
@@ -23,3 +33,10 @@ def open_project(directory: Path, overrides: dict[str, Any] | None = None) -> Pr
     from seatrial.flows.project import Project
 
     return Project(directory, overrides=overrides)
+
+
+def plan_overrides(plan_file: Path | None) -> dict[str, Any] | None:
+    """What a plan file sets, as overrides of the settings; None without a file."""
+    from seatrial.flows import releases
+
+    return releases.plan_overrides(plan_file) if plan_file else None

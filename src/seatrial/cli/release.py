@@ -1,14 +1,14 @@
-"""`seatrial release`: what a plan foretells, and its rehearsal on simulated traffic."""
+"""`seatrial release`: what a plan foretells, its rehearsal on simulated traffic, and releases themselves."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from seatrial.cli import release_steering
 from seatrial.cli.exit_codes import FINDING_SAYS_NO
-from seatrial.cli.options import HERE, Json, ProjectDir, open_project
+from seatrial.cli.options import HERE, Json, PlanFile, ProjectDir, Scenarios, open_project, plan_overrides
 from seatrial.cli.output import print_findings, print_json, print_table, say
 from seatrial.cli.progress import progress_display
 from seatrial.domain.evidence import Verdict
@@ -16,14 +16,7 @@ from seatrial.domain.evidence import Verdict
 __all__ = ["app"]
 
 app = typer.Typer(no_args_is_help=True)
-
-PlanFile = Annotated[
-    Path | None, typer.Option("--plan", metavar="FILE", help="TOML with the keys of [release]; default: the project's.")
-]
-Scenarios = Annotated[
-    list[str] | None,
-    typer.Option("--scenario", metavar="NAME=VALUE", help="What is simulated, see docs/releases.md; repeat."),
-]
+release_steering.add_to(app)
 
 
 @app.command()
@@ -33,7 +26,7 @@ def plan(
     """Tell before any traffic what each step costs and finds; a plan without the wanted power is refused."""
     from seatrial.flows import releases
 
-    with open_project(project, _overrides(plan_file)) as opened:
+    with open_project(project, plan_overrides(plan_file)) as opened:
         foretold = releases.foretell(opened.settings, scenario or ())
     if as_json:
         print_json(foretold.document)
@@ -56,7 +49,7 @@ def rehearse(
     """Release again and again on simulated traffic and a fake clock, through the real decision."""
     from seatrial.flows import releases
 
-    with open_project(project, _overrides(plan_file)) as opened, progress_display() as progress:
+    with open_project(project, plan_overrides(plan_file)) as opened, progress_display() as progress:
         rehearsed = releases.rehearse(opened.settings, scenario or (), runs, seed, progress)
     if as_json:
         print_json(rehearsed.document)
@@ -75,12 +68,6 @@ def rehearse(
     )
     print_findings([rehearsed.finding])
     say(f"Report: {rehearsed.report}")
-
-
-def _overrides(plan_file: Path | None) -> dict[str, Any] | None:
-    from seatrial.flows.releases import plan_overrides
-
-    return plan_overrides(plan_file) if plan_file else None
 
 
 def _print_forecast(document: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Commands that look after an installation: config show, config new-key, doctor."""
+"""Commands that look after an installation: config show, new-key and new-token, doctor."""
 
 from __future__ import annotations
 
@@ -48,6 +48,25 @@ def config_new_key(
         return
     say(f"key:  {key}\nline: {line}")
     say("Give the key to its user, and add the line to serving.api_keys_file or serving.admin_token_file.")
+
+
+@_config.command("new-token")
+def config_new_token(
+    name: Annotated[str, typer.Argument(help="Whose token it is: letters, digits, dots, dashes and underscores.")],
+    role: Annotated[str, typer.Option(help="viewer, releaser or admin.")] = "viewer",
+    as_json: Json = False,
+) -> None:
+    """Make a token for the control plane's HTTP API, and the line that admits it; it is shown once, here."""
+    from seatrial.control.tokens import token_line
+    from seatrial.wiring.access import new_key
+
+    token = new_key()
+    line = token_line(name, role, token)
+    if as_json:
+        print_json({"name": name, "role": role, "token": token, "line": line})
+        return
+    say(f"token: {token}\nline:  {line}")
+    say("Give the token to its user, and add the line to control.tokens_file.")
 
 
 def doctor(project: ProjectDir = HERE, as_json: Json = False) -> None:

@@ -8,6 +8,7 @@ Called by: wiring and the command line.
 from seatrial.config.loading import CONFIG_FILE, load_settings
 from seatrial.config.sections import (
     AcceptanceSettings,
+    ControlSettings,
     ConversionSettings,
     DataSettings,
     EvaluationSettings,
@@ -24,6 +25,7 @@ from seatrial.config.settings import Settings, mask, sqlite_path
 __all__ = [
     "CONFIG_FILE",
     "AcceptanceSettings",
+    "ControlSettings",
     "ConversionSettings",
     "DataSettings",
     "EvaluationSettings",

@@ -11,6 +11,7 @@ from seatrial.domain.model import check_model_name
 
 __all__ = [
     "AcceptanceSettings",
+    "ControlSettings",
     "ConversionSettings",
     "DataSettings",
     "EvaluationSettings",
@@ -355,6 +356,27 @@ def _as_whole(part: object) -> object:
         return int(part) if isinstance(part, str) else part
     except ValueError:
         return part
+
+
+class ControlSettings(Section):
+    """The control plane: who moves releases on, and the HTTP API that people steer them with."""
+
+    host: str = "127.0.0.1"
+    """Address of the HTTP API."""
+    port: Port = 8090
+    """Port of the HTTP API; 0 takes a free one."""
+    interval_s: Seconds = 5.0
+    """Time between two looks at the running releases; what people do is acted on at once."""
+    lease_s: Annotated[float, Field(ge=1)] = 30.0
+    """After this silence of the active controller another one takes over."""
+    data_plane_url: str = ""
+    """Internal port of the data plane; empty: `http://` with serving.host and serving.internal_port."""
+    data_plane_token_file: str = ""
+    """File with the key that the data plane's serving.admin_token_file admits; empty: none, on this machine."""
+    data_plane_timeout_s: Seconds = 10.0
+    """How long the data plane may take over an answer, the loading of a version aside."""
+    tokens_file: str = ""
+    """File with a line `name:role:sha256` for each token of the HTTP API; empty: only this machine may ask."""
 
 
 class StoreSettings(Section):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from seatrial.config.sections import (
     AcceptanceSettings,
+    ControlSettings,
     ConversionSettings,
     DataSettings,
     EvaluationSettings,
@@ -44,6 +45,7 @@ class Settings(BaseModel):
     serving: ServingSettings = ServingSettings()
     acceptance: AcceptanceSettings = AcceptanceSettings()
     release: ReleaseSettings = ReleaseSettings()
+    control: ControlSettings = ControlSettings()
     store: StoreSettings = StoreSettings()
 
     project_dir: Path = Field(default=Path(), exclude=True)

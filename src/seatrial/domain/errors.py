@@ -36,7 +36,10 @@
     │   └── ReleaseNotCountedError     it does not run here, so nothing is counted of it
     ├── LedgerError                the record of findings and decisions
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
-    │   └── LedgerConflictError        a write that contradicts what the store already holds
+    │   ├── LedgerConflictError        a write that contradicts what the store already holds
+    │   ├── UnknownReleaseError        no release of that name
+    │   └── LeaseLostError             another controller has taken over: what this one decided does not count
+    ├── RoleError                  the role of a token does not allow what was asked
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
         │   ├── MediaTypeError             the body is declared as something other than JSON, plain or compressed
@@ -80,6 +83,7 @@ __all__ = [
     "JournalUnavailableError",
     "LabelError",
     "LeakageError",
+    "LeaseLostError",
     "LedgerConflictError",
     "LedgerError",
     "LedgerTamperedError",
@@ -95,6 +99,7 @@ __all__ = [
     "ReleaseNotCountedError",
     "ReleasePlanError",
     "RequestError",
+    "RoleError",
     "SeatrialError",
     "SlowRequestError",
     "SourceError",
@@ -107,6 +112,7 @@ __all__ = [
     "UnknownArtifactError",
     "UnknownColumnError",
     "UnknownModelError",
+    "UnknownReleaseError",
     "UnknownSettingError",
     "UnknownVersionError",
     "UnreachableError",
@@ -261,6 +267,18 @@ class LedgerTamperedError(LedgerError):
 
 class LedgerConflictError(LedgerError):
     """A write contradicts what the store already holds."""
+
+
+class UnknownReleaseError(LedgerError):
+    """No release of that name."""
+
+
+class LeaseLostError(LedgerError):
+    """Another controller has taken over: what this one decided does not count."""
+
+
+class RoleError(SeatrialError):
+    """The role of a token does not allow what was asked."""
 
 
 class RequestError(SeatrialError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-__all__ = ["LATENCY_EDGES_S", "LATENCY_LADDER_S", "LATENCY_RUNG_RATIO", "rung_near", "tolerant_s"]
+__all__ = ["LATENCY_EDGES_S", "LATENCY_LADDER_S", "LATENCY_RUNG_RATIO", "LatencyCounts", "rung_near", "tolerant_s"]
 
 LATENCY_RUNG_RATIO = 1.1
 """How much slower the next rung of the ladder is."""
@@ -15,6 +16,28 @@ LATENCY_LADDER_S: Sequence[float] = tuple(float(f"{0.001 * LATENCY_RUNG_RATIO**s
 
 LATENCY_EDGES_S: Sequence[float] = tuple(sorted({*LATENCY_LADDER_S, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0}))
 """Edges of the latency histogram: the ladder, and the round figures that people put into alerts."""
+
+
+@dataclass(frozen=True, slots=True)
+class LatencyCounts:
+    """How long requests of one version took.
+
+    Attributes:
+        edges_s: of the buckets, rising.
+        counts: requests in each bucket, and one more for those above the last edge.
+    """
+
+    edges_s: tuple[float, ...]
+    counts: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.counts) != len(self.edges_s) + 1:
+            raise ValueError("Each edge has a bucket below it, and one more is above the last.")
+
+    @property
+    def requests(self) -> int:
+        """All of them."""
+        return sum(self.counts)
 
 
 def rung_near(latency_s: float) -> float:

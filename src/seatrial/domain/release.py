@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from seatrial.domain.errors import ReleasePlanError
 from seatrial.domain.evidence import Finding, Verdict, worst
+from seatrial.domain.latency import LatencyCounts
 from seatrial.domain.release_counters import (
     Arm,
     ArmCounters,
@@ -26,8 +27,9 @@ from seatrial.domain.release_plan import (
     StepPlan,
     check_percent,
 )
+from seatrial.domain.release_reports import Report
 from seatrial.domain.release_tally import ReleaseTally, Served
-from seatrial.domain.traffic import TrafficSplit, bucket
+from seatrial.domain.traffic import TrafficSplit, WatchedRelease, bucket
 
 __all__ = [
     "SAMPLE_RATIO_CHECK",
@@ -47,11 +49,13 @@ __all__ = [
     "ReleasePlan",
     "ReleaseState",
     "ReleaseTally",
+    "Report",
     "Served",
     "StepCounters",
     "StepPlan",
     "TrafficRouter",
     "TrafficSplit",
+    "WatchedRelease",
     "bucket",
     "check_percent",
     "decide_first_release",
@@ -192,10 +196,15 @@ class ReleaseState:
 class TrafficRouter(Protocol):
     """Makes a split true, on the local data plane or on a cluster."""
 
-    def apply(self, split: TrafficSplit, *, fence: int) -> None:
-        """Makes the split true; again is allowed. A fence lower than one seen before is refused.
+    def apply(self, split: TrafficSplit, *, fence: int, watched: WatchedRelease | None = None) -> None:
+        """Loads the versions that the split names and makes it true; again is allowed.
+
+        Args:
+            fence: number of the lease under which it was decided.
+            watched: the release that is counted from now on; None: nothing is.
 
         Raises:
+            LeaseLostError: a higher fence has been seen.
             UnreachableError: what routes does not answer; the last split stays.
         """
         ...
@@ -208,15 +217,31 @@ class TrafficRouter(Protocol):
         """
         ...
 
+    def retire(self, model: str, version: int) -> None:
+        """Lets go of a version that has no traffic any more; no error where it is not loaded.
+
+        Raises:
+            UnreachableError: what routes does not answer.
+        """
+        ...
+
 
 class MetricSource(Protocol):
     """Answers what a release has counted so far, in units and in requests."""
 
-    def counters(self, release: str) -> ReleaseCounters:
-        """The counters since the release began.
+    def counters(self, release: str) -> Mapping[str, Report]:
+        """What each data plane that knows the release has counted, by its place; empty where none knows it.
 
         Raises:
             UnreachableError: what counts does not answer.
+        """
+        ...
+
+    def latencies(self, model: str, version: int) -> LatencyCounts:
+        """How long the requests of a version have taken so far.
+
+        Raises:
+            UnreachableError: what counts does not answer, or does not serve the version.
         """
         ...
 

@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from seatrial.domain.errors import ReleasePlanError
+from seatrial.domain.release_counters import FrozenBaseline
 from seatrial.domain.release_plan import FULL_PERCENT, check_percent
 
-__all__ = ["TrafficSplit", "bucket"]
+__all__ = ["TrafficSplit", "WatchedRelease", "bucket"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,41 @@ class TrafficSplit:
             return cls(str(document["model"]), percents, str(document["salt"]))
         except (KeyError, TypeError, ValueError) as error:
             raise ReleasePlanError(f"This is no split ({error!r}): it needs model, percents and salt.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class WatchedRelease:
+    """What is counted while a split holds.
+
+    Attributes:
+        release: its identifier.
+        champion: version in production.
+        challenger: version that wants to be.
+        step: index of the running step, from 0: what is routed from now on belongs to it.
+        bake: the full rollout has happened, and what is routed now belongs to the time after it.
+        baseline: thresholds and labels of the counters.
+        mirror_percent: share of the champion's requests that the challenger is asked too.
+    """
+
+    release: str
+    champion: int
+    challenger: int
+    step: int
+    bake: bool
+    baseline: FrozenBaseline
+    mirror_percent: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {
+            "id": self.release,
+            "champion": self.champion,
+            "challenger": self.challenger,
+            "step": self.step,
+            "bake": self.bake,
+            "baseline": self.baseline.to_json(),
+            "mirror_percent": self.mirror_percent,
+        }
 
 
 def bucket(unit: str, salt: str) -> float:

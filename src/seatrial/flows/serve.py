@@ -21,7 +21,7 @@ from seatrial.domain.errors import NotReadyError
 from seatrial.domain.model import VersionRef
 from seatrial.flows.project import Project
 
-__all__ = ["Server", "bundles_of", "new_api_key", "port_fault", "serve"]
+__all__ = ["Server", "announced", "bundles_of", "new_api_key", "port_fault", "serve"]
 
 _READY_WITHIN_S = 120.0
 _END_WITHIN_S = 30.0
@@ -152,7 +152,7 @@ class Server:
             self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=self._environment
         )
         try:
-            addresses = _announced(self._process)
+            addresses = announced(self._process)
             self.url, self.internal_url = addresses["public"], addresses["internal"]
             self.grpc = addresses.get("grpc") or ""
         except BaseException:
@@ -175,7 +175,7 @@ class Server:
                 self._process.kill()
 
 
-def _announced(process: subprocess.Popen[bytes]) -> dict[str, Any]:
+def announced(process: subprocess.Popen[bytes]) -> dict[str, Any]:
     """What `seatrial serve --json` prints when it is ready."""
     assert process.stdout is not None
     deadline_s = time.monotonic() + _READY_WITHIN_S

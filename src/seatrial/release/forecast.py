@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -96,6 +97,7 @@ class Forecast:
         }
 
 
+@functools.lru_cache(maxsize=16)
 def forecast(plan: ReleasePlan, traffic: Traffic, error_rise: float, subject: str = "plan") -> Forecast:
     """Requests, hours, exposure and power of each step.
 

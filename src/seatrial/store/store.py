@@ -19,6 +19,7 @@ from seatrial.store.database import Database
 from seatrial.store.entries import append_drafts, last_head, latest_about, read_entries, read_rows
 from seatrial.store.findings import claim_of, finding_drafts, finding_of, latest_findings
 from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry, LedgerHead, moment_text
+from seatrial.store.release_book import ReleaseBook
 from seatrial.store.tables import ledger
 from seatrial.store.verification import verify_ledger
 
@@ -36,7 +37,7 @@ def _utc_now() -> datetime:
 
 
 class Store:
-    """The ledger and the alias intents of one database; safe to use from many threads and processes at once.
+    """The ledger, the alias intents and the releases of one database; safe for many threads and processes at once.
 
     Every method that writes returns after the write is durable, and raises what `Store.open` lists when it is not;
     then nothing of it was recorded. (A server that is lost during the commit itself leaves that open: see `head`.)
@@ -47,6 +48,7 @@ class Store:
         self._database = database
         self._signing_key = signing_key
         self._clock = clock
+        self.releases = ReleaseBook(database, clock, _announce)
 
     @classmethod
     def open(cls, url: str, *, signing_key: bytes | None = None, clock: Callable[[], datetime] = _utc_now) -> Store:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text
 
-__all__ = ["alias_intents", "ledger", "metadata"]
+__all__ = ["alias_intents", "leases", "ledger", "metadata", "release_acts", "release_looks", "releases"]
 
 metadata = MetaData()
 
@@ -35,4 +35,47 @@ alias_intents = Table(
     Column("version", Integer, nullable=True),
     Column("seq", _SEQ, ForeignKey("ledger.seq"), nullable=False),
     Column("applied", Boolean, nullable=False),
+)
+
+# `active_model` is the model while the release is under way, and nothing after: at most one of a model at once.
+releases = Table(
+    "releases",
+    metadata,
+    Column("release", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("active_model", Text, nullable=True, unique=True),
+    Column("begun_seq", _SEQ, ForeignKey("ledger.seq"), nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("baseline", Text, nullable=False),
+    Column("mirror_percent", Float, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reports", Text, nullable=False),
+    Column("told", Text, nullable=False),
+)
+
+release_looks = Table(
+    "release_looks",
+    metadata,
+    Column("release", Text, ForeignKey("releases.release"), primary_key=True),
+    Column("revision", Integer, primary_key=True, autoincrement=False),
+    Column("at", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("reports", Text, nullable=False),
+)
+
+release_acts = Table(
+    "release_acts",
+    metadata,
+    Column("release", Text, ForeignKey("releases.release"), primary_key=True),
+    Column("seq", _SEQ, ForeignKey("ledger.seq"), primary_key=True, autoincrement=False),
+)
+
+leases = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("fence", Integer, nullable=False),
+    Column("until_s", Float, nullable=False),
 )

@@ -147,7 +147,7 @@ def test_ctrl_c_while_a_server_starts_leaves_nothing_running(bundle: Path, monke
     def interrupted(_process: object) -> dict[str, Any]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("seatrial.flows.serve._announced", interrupted)
+    monkeypatch.setattr("seatrial.flows.serve.announced", interrupted)
     server = Server(["--bundle", str(bundle), *FREE])
     with pytest.raises(KeyboardInterrupt), server:
         pytest.fail("it never was ready")

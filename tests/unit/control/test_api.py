@@ -1,0 +1,117 @@
+"""The control plane's API over a project with a data plane in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from seatrial.control.api import ApiServer
+from seatrial.control.tokens import token_line
+from seatrial.domain.errors import ConfigError
+from seatrial.domain.evidence import Finding, Verdict
+from seatrial.wiring.workshop import Workshop
+from tests.houses import MODEL
+from tests.releases import House
+
+TOKENS = {role: f"token-of-{role}" for role in ("viewer", "releaser", "admin")}
+
+
+@pytest.fixture
+def api(house: House) -> Iterator[httpx.Client]:
+    lines = [token_line(f"{role}-1", role, token) for role, token in TOKENS.items()]
+    (house.directory / "tokens").write_text("\n".join(lines), "utf-8")
+    house.overrides |= {"control.port": 0, "control.tokens_file": "tokens"}
+    workshop = house.workshop()
+    with (
+        ApiServer(workshop, house.steering) as server,
+        httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False) as client,
+    ):
+        yield client
+    workshop.close()
+
+
+def bearer(role: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {TOKENS[role]}"}
+
+
+def test_a_release_is_begun_seen_steered_and_on_record(api: httpx.Client, house: House) -> None:
+    begun = api.post("/releases", json={"ref": f"{MODEL}@2"}, headers=bearer("releaser"))
+    assert begun.status_code == 201, begun.text
+    release = begun.json()["release"]
+    assert begun.json()["requester"] == "releaser-1"
+    assert api.post("/releases", json={"ref": f"{MODEL}@2"}).status_code == 409
+    assert [one["release"] for one in api.get("/releases", headers=bearer("viewer")).json()] == [release]
+    paused = api.post(f"/releases/{release}/pause", json={"reason": "A sale."})
+    assert paused.json()["phase"] == "paused"
+    assert api.post(f"/releases/{release}/resume", json={}).json()["phase"] == "running"
+    assert api.get(f"/releases/{release}").json()["acts"][0]["details"]["reason"] == "A sale."
+    rolled = api.post(f"/releases/{release}/rollback", json={"reason": "No."}, headers=bearer("releaser"))
+    assert rolled.json()["phase"] == "rolled_back"
+    assert api.post(f"/releases/{release}/pause", json={}).status_code == 400
+    entries = api.get("/ledger", params={"model": MODEL, "limit": 1000}).json()
+    assert entries[-1]["actor"] == "releaser-1"
+    assert [row["version"] for row in api.get("/models").json()] == [2, 1]
+
+
+def test_roles_and_strangers(api: httpx.Client, house: House, workshop: Workshop) -> None:
+    assert api.post("/releases", json={"ref": f"{MODEL}@2"}, headers=bearer("viewer")).status_code == 403
+    forced = {"ref": f"{MODEL}@2", "force_reason": "Now."}
+    assert api.post("/releases", json=forced, headers=bearer("releaser")).status_code == 403
+    release = house.begin(workshop).state.release
+    glass = {"break_glass": True, "reason": "Now."}
+    assert api.post(f"/releases/{release}/promote", json=glass, headers=bearer("releaser")).status_code == 403
+    assert api.post(f"/releases/{release}/promote", json=glass, headers=bearer("admin")).status_code == 200
+    for headers in ({"Host": "evil.example"}, {"Origin": "https://evil.example"}, {"Authorization": "Bearer no"}):
+        refused = api.get("/models", headers=headers)
+        assert refused.status_code == 401
+        assert set(refused.json()) == {"error"}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "status"),
+    [
+        ("/releases", {}, 400),
+        ("/releases", {"ref": 7}, 400),
+        ("/releases", {"ref": "tiny@2", "colour": "red"}, 400),
+        ("/releases", {"ref": "../../etc"}, 400),
+        ("/releases", {"ref": "tiny@9"}, 404),
+        ("/releases", {"ref": "tiny@1"}, 400),
+        ("/releases/nope/pause", {}, 404),
+        ("/models/tiny/rollback", {}, 400),
+        ("/nope", {}, 404),
+        ("/releases", {"ref": "x" * 70_000}, 413),
+    ],
+)
+def test_bad_requests_get_a_sentence_and_never_a_500(
+    api: httpx.Client, path: str, body: dict[str, object], status: int
+) -> None:
+    answer = api.post(path, json=body)
+    assert answer.status_code == status, answer.text
+    assert answer.json()["error"]
+
+
+def test_a_refused_version_names_its_findings(api: httpx.Client, workshop: Workshop) -> None:
+    failed = Finding("acceptance.overload", f"{MODEL}@2", Verdict.FAIL, "It did not shed.")
+    workshop.store.record_findings(MODEL, 2, [failed], "ann")
+    refused = api.post("/releases", json={"ref": f"{MODEL}@2"})
+    assert refused.status_code == 409
+    assert [finding["check"] for finding in refused.json()["findings"]] == ["acceptance.overload"]
+
+
+def test_what_is_away_or_not_there_is_told(api: httpx.Client, house: House) -> None:
+    house.plane.answers = False
+    assert api.post("/releases", json={"ref": f"{MODEL}@2"}).status_code == 503
+    assert api.get("/ledger", params={"limit": 0}).status_code == 400
+    assert api.put("/releases", json={}).status_code == 405
+    described = httpx.get(api.base_url.copy_with(path="/openapi.json"), trust_env=False).json()
+    assert "/api/v1/releases/{release}/{what}" in described["paths"]
+
+
+def test_a_port_that_is_taken_is_told(api: httpx.Client, house: House) -> None:
+    house.overrides["control.port"] = api.base_url.port
+    workshop = house.workshop()
+    with pytest.raises(ConfigError, match=r"set control\.port to another"):
+        ApiServer(workshop, house.steering)
+    workshop.close()
