@@ -85,7 +85,7 @@ def test_a_version_that_fails_now_and_then_passes_nothing_about_load(start: Star
 
 def test_a_version_that_never_turns_anybody_away_is_found_out(start: Start) -> None:
     settings = SHORT.model_copy(update={"p99_limit_ms": 50.0})
-    with start("Slow", max_queue_texts=1_000_000) as served:
+    with start("Slow", max_queue_texts=1_000_000, max_queue_s=1_000.0) as served:
         overload = loads.overload(served, SURE, settings)
         finding = load_judgement.judge_overload(REF, overload, settings)
         assert finding.verdict is Verdict.FAIL

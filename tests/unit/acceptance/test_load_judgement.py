@@ -15,7 +15,7 @@ from seatrial.loadgen.results import Latencies, LoadResult
 from tests.trials import REF, load_result
 
 SETTINGS = AcceptanceSettings(p99_limit_ms=50.0, texts_per_s_floor=200.0, recovery_limit_s=2.0)
-WRONG = {"wrong": 1, "wrong_examples": ("version 2 answered",)}
+WRONG: dict[str, Any] = {"wrong": 1, "wrong_examples": ("version 2 answered",)}
 
 
 @pytest.mark.parametrize(

@@ -16,10 +16,8 @@ from tests.trials import REF, SHORT, AtAddress, subject
 from tests.waiting import free_port
 
 
-@contextlib.contextmanager
-def broken() -> Iterator[Served]:
+def broken() -> contextlib.AbstractContextManager[Served]:
     raise NotReadyError("The data plane ended before it was ready: its words above say why.")
-    yield
 
 
 @contextlib.contextmanager

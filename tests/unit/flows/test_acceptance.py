@@ -50,7 +50,7 @@ def ref(text: str) -> VersionRef:
     return VersionRef.parse(text)
 
 
-def tested(workshop: Workshop, **overrides: object) -> Acceptance:
+def tried(workshop: Workshop, **overrides: object) -> Acceptance:
     changed = open_workshop(workshop.settings.project_dir, workshop.registry, overrides)
     try:
         return accept(changed, ref(f"{MODEL}@2"), SILENT)
@@ -75,7 +75,7 @@ def test_a_version_is_staged_by_a_test_that_passes_and_leaves_by_one_that_does_n
     house: Workshop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{ROOT}")
-    passed = tested(house)
+    passed = tried(house)
     assert [f.reason for f in passed.findings if f.verdict is not Verdict.PASS] == []
     assert (passed.passed, passed.roles) == (True, (Alias.STAGING,))
     assert house.store.aliases(MODEL) == {Alias.PRODUCTION: 1, Alias.STAGING: 2}
@@ -83,7 +83,7 @@ def test_a_version_is_staged_by_a_test_that_passes_and_leaves_by_one_that_does_n
     assert passed.report == house.settings.home / "reports" / MODEL / "2" / "acceptance.html"
     stored = json.loads(passed.report.with_suffix(".json").read_text("utf-8"))
     assert [place["clients"] for place in stored["capacity"]] == [1, 2]
-    failed = tested(house, **{"acceptance.memory_limit_bytes": 1})
+    failed = tried(house, **{"acceptance.memory_limit_bytes": 1})
     assert [f.check for f in failed.against] == ["acceptance.memory_at_rest"]
     assert (failed.passed, failed.roles) == (False, ())
     assert Alias.STAGING not in house.store.aliases(MODEL)
@@ -102,7 +102,7 @@ def test_what_an_earlier_step_found_counts_too(house: Workshop, monkeypatch: pyt
     monkeypatch.setenv("PYTHONPATH", f"{ROOT / 'src'}:{ROOT}")
     version = house.registry.get_version(MODEL, 2)
     record.found(house, version, [evaluation(version, Verdict.FAIL)])
-    ended = tested(house)
+    ended = tried(house)
     assert {f.verdict for f in ended.findings} == {Verdict.PASS}
     assert [f.check for f in ended.against] == ["evaluation.accuracy_floor"]
     assert (ended.passed, ended.roles) == (False, (Alias.CANDIDATE,))
@@ -124,23 +124,39 @@ def test_what_cannot_be_served_is_not_tested(workshop: Workshop) -> None:
     assert workshop.store.aliases(MODEL)[Alias.PRODUCTION] == 1
 
 
+_WHOLE_LIFE = f"""
+import sys
+from pathlib import Path
+from seatrial.domain.model import VersionRef
+from seatrial.domain.progress import SILENT
+from seatrial.flows.acceptance import accept
+from seatrial.flows.deploy import convert
+from seatrial.flows.develop import develop
+from tests.houses import open_workshop
+
+workshop = open_workshop(Path(sys.argv[1]))
+develop(workshop, SILENT)
+convert(workshop, VersionRef.parse("{MODEL}@1"), (), SILENT)
+accept(workshop, VersionRef.parse("{MODEL}@1"), SILENT)
+"""
+
+
 def test_ctrl_c_leaves_nothing_running_and_nothing_on_record(tmp_path: Path) -> None:
     directory = write_project(tmp_path, more=SETTINGS)
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-    command = [sys.executable, "-m", "seatrial.cli"]
-    for arguments in (["train"], ["convert", f"{MODEL}@1"]):
-        subprocess.run([*command, *arguments], cwd=directory, env=environment, check=True, capture_output=True)
     process = subprocess.Popen(
-        [*command, "test", MODEL], cwd=directory, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        [sys.executable, "-c", _WHOLE_LIFE, str(directory)],
+        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
     )
     with process:
         until(lambda: len(descendants(process.pid)) > 1, process)
         children = [pid for pid in descendants(process.pid) if pid != process.pid]
         process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0
+    assert b"KeyboardInterrupt" in errors
     assert [pid for pid in children if Path(f"/proc/{pid}").exists()] == []
-    shown = subprocess.run(
-        [*command, "models", "show", f"{MODEL}@1", "--json"], cwd=directory, env=environment, check=True,
-        capture_output=True,
-    )  # fmt: skip
-    assert not any(f["check"].startswith("acceptance.") for f in json.loads(shown.stdout)["findings"])
+    after = open_workshop(directory)
+    assert not any(finding.check.startswith("acceptance.") for finding in after.store.findings(MODEL, 1))
+    after.close()
