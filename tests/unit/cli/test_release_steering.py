@@ -53,7 +53,7 @@ def told(seatrial: Command, house: House, *words: str, code: int = 0) -> Any:
 def test_a_release_from_its_start_to_its_rollback(seatrial: Command, house: House) -> None:
     started = told(seatrial, house, "start", f"{MODEL}@2")
     assert started["traffic"] == "here"
-    assert house.plane.applied[-1].percents == ((2, 10.0), (1, 90.0))
+    assert house.shares() == [(2, 10.0), (1, 90.0)]
     status = told(seatrial, house, "status")
     assert status["release"]["release"] == started["release"]
     assert status["release"]["step"] == 1
@@ -61,10 +61,10 @@ def test_a_release_from_its_start_to_its_rollback(seatrial: Command, house: Hous
     assert told(seatrial, house, "resume")["phase"] == "running"
     promoted = told(seatrial, house, "promote", "--reason", "Seen enough.")
     assert promoted["act"] == "promote"
-    assert house.plane.applied[-1].percents == ((2, 50.0), (1, 50.0))
+    assert house.shares() == [(2, 50.0), (1, 50.0)]
     rolled = told(seatrial, house, "rollback", "--reason", "Customers call.")
     assert (rolled["phase"], rolled["traffic"]) == ("rolled_back", "here")
-    assert house.plane.applied[-1].percents == ((1, 100.0),)
+    assert house.shares() == [(1, 100.0)]
     with Project(house.directory) as project:
         assert project.workshop.store.aliases(MODEL) == {Alias.PRODUCTION: 1}
 
