@@ -72,6 +72,10 @@ class House:
         assert started.record is not None, started.decision
         return started.record
 
+    def shares(self) -> list[tuple[int, float]]:
+        """Version and percentage, as they were last set."""
+        return list(self.plane.applied[-1].percents)
+
     def traffic(self, requests: int, *, failing: tuple[int, ...] = ()) -> None:
         """So many requests, each of a user of its own."""
         names = [f"user-{number}" for number in range(self.units, self.units + requests)]

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from tests.handmade import MODEL, write_project
-from tests.projects import seatrial, seatrial_json
+from tests.houses import MODEL
+from tests.projects import seatrial_json
+from tests.releases import new_house
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.slow
 
 
@@ -47,10 +47,9 @@ def await_change(process: subprocess.Popen[str], what: str, before: int) -> None
 
 
 def test_both_planes_run_come_back_and_end_together(tmp_path: Path) -> None:
-    project = write_project(tmp_path / "project")
-    path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    seatrial(project, "train", PYTHONPATH=path)
-    seatrial(project, "convert", f"{MODEL}@1", PYTHONPATH=path)
+    project = tmp_path / "project"
+    new_house(project)
+    (project / "seatrial.toml").write_text(f'[model]\nname = "{MODEL}"\n', "utf-8")
     ports = {f"SEATRIAL_{name}": "0" for name in ("SERVING__PORT", "SERVING__INTERNAL_PORT", "CONTROL__PORT")}
     environment = {**os.environ, **ports, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "seatrial.cli", "up", "--json"]
@@ -63,13 +62,14 @@ def test_both_planes_run_come_back_and_end_together(tmp_path: Path) -> None:
             while "}" not in printed:
                 printed += up.stdout.readline()
             addresses = json.loads(printed)
-            assert [row["version"] for row in get(f"{addresses['control']}/api/v1/models")] == [1]
+            assert addresses["models"] == [f"{MODEL}@1"]
+            assert get(f"{addresses['control']}/api/v1/ledger")[0]["seq"] == 1
             for what in ("serve", "control"):
                 killed = children(up)[what]
                 os.kill(killed, signal.SIGKILL)
                 await_change(up, what, killed)
             deadline_s = time.monotonic() + 60
-            while get(f"{addresses['public']}/health") is None or get(f"{addresses['control']}/api/v1/models") is None:
+            while get(f"{addresses['public']}/health") is None or get(f"{addresses['control']}/api/v1/ledger") is None:
                 assert time.monotonic() < deadline_s
                 time.sleep(0.05)
             pids = list(children(up).values())

@@ -28,7 +28,7 @@ from seatrial.wiring.access import is_local, listen
 from seatrial.wiring.steering import Steering
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["ApiServer", "create_api"]
+__all__ = ["ActBody", "ApiServer", "StartBody", "create_api"]
 
 _MOST_BODY_BYTES = 65_536
 _MOST_ENTRIES = 1000

@@ -16,10 +16,10 @@ from tests.releases import House
 def test_without_a_control_plane_the_command_sets_the_traffic_itself(house: House, workshop: Workshop) -> None:
     house.begin(workshop)
     assert carry_out(workshop, house.steering, MODEL) is CarriedOut.HERE
-    assert list(house.plane.applied[-1].percents) == [(2, 10.0), (1, 90.0)]
+    assert house.shares() == [(2, 10.0), (1, 90.0)]
     do(workshop, MODEL, Act("rollback", "bob", house.now_s))
     assert carry_out(workshop, house.steering, MODEL) is CarriedOut.HERE
-    assert list(house.plane.applied[-1].percents) == [(1, 100.0)]
+    assert house.shares() == [(1, 100.0)]
 
 
 def test_without_a_data_plane_traffic_follows_later(house: House, workshop: Workshop) -> None:
@@ -43,7 +43,7 @@ def test_the_active_control_plane_acts_at_once_on_what_a_command_records(house: 
             stop.wait(0.01)
         do(workshop, MODEL, Act("rollback", "bob", house.now_s))
         assert carry_out(workshop, house.steering, MODEL) in (CarriedOut.THERE, CarriedOut.HERE)
-        assert list(house.plane.applied[-1].percents) == [(1, 100.0)]
+        assert house.shares() == [(1, 100.0)]
     finally:
         stop.set()
         loop.join()
