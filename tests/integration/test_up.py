@@ -50,7 +50,10 @@ def test_both_planes_run_come_back_and_end_together(tmp_path: Path) -> None:
     project = tmp_path / "project"
     new_house(project)
     (project / "seatrial.toml").write_text(f'[model]\nname = "{MODEL}"\n', "utf-8")
-    ports = {f"SEATRIAL_{name}": "0" for name in ("SERVING__PORT", "SERVING__INTERNAL_PORT", "CONTROL__PORT")}
+    ports = {
+        f"SEATRIAL_{name}": "0"
+        for name in ("SERVING__PORT", "SERVING__INTERNAL_PORT", "SERVING__GRPC_PORT", "CONTROL__PORT")
+    }
     environment = {**os.environ, **ports, "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-m", "seatrial.cli", "up", "--json"]
     with subprocess.Popen(

@@ -1,0 +1,152 @@
+"""Releases from end to end: real requests, the real data plane and its counters, the real controller and its record."""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import itertools
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from seatrial.bundle import Bundle
+from seatrial.control.controller import Controller
+from seatrial.domain.errors import InferenceError
+from seatrial.domain.evidence import Verdict, worst
+from seatrial.domain.inference import InferenceEngine
+from seatrial.domain.model import Alias, VersionRef
+from seatrial.domain.release import Phase, ReleaseState
+from seatrial.engines.fake_engine import FakeEngine
+from seatrial.flows.release_start import ReleaseRequest, start
+from seatrial.wiring.steering import steering
+from seatrial.wiring.workshop import Workshop
+from tests.data_plane import Running, running
+from tests.houses import MODEL, open_workshop
+from tests.releases import SETTINGS, new_house
+
+pytestmark = pytest.mark.slow
+
+CLIENTS = 4
+BETWEEN_LOOKS = 100
+MOST_REQUESTS = 4_000
+START_S = 1_700_000_000.0
+
+
+@dataclass
+class Site:
+    """A project with its data plane, its controller and its customers.
+
+    Attributes:
+        statuses: how many requests were answered so.
+        answered: versions that answered, by customer, in the order of the answers.
+    """
+
+    workshop: Workshop
+    run: Running
+    now_s: float = START_S
+    statuses: Counter[int] = field(default_factory=Counter)
+    answered: dict[str, list[str]] = field(default_factory=dict)
+    names: Iterator[str] = field(default_factory=lambda: (f"customer-{number}" for number in itertools.count()))
+
+    def traffic(self, requests: int) -> None:
+        """So many requests: half from new customers, half from those who have just been there."""
+        new = list(itertools.islice(self.names, requests // 2))
+        for customers in (new, new):
+            shares = [customers[part::CLIENTS] for part in range(CLIENTS)]
+            with ThreadPoolExecutor(CLIENTS) as pool:
+                for name, status, version in itertools.chain.from_iterable(pool.map(self._ask_all, shares)):
+                    self.statuses[status] += 1
+                    if status == 200:
+                        self.answered.setdefault(name, []).append(version)
+
+    def release(self) -> ReleaseState:
+        """Version 2 over version 1, until it is over or the customers have run out."""
+        self.traffic(2 * BETWEEN_LOOKS)  # what the baseline is frozen from
+        with contextlib.closing(steering(self.workshop.settings)) as steered:
+            controller = Controller(self.workshop, steered, lambda: self.now_s)
+            started = start(self.workshop, steered, ReleaseRequest(f"{MODEL}@2", "ann", self.now_s))
+            assert started.record is not None, started.decision
+            while not (state := self.state()).phase.over and self.statuses.total() < MOST_REQUESTS:
+                controller.look()
+                self.traffic(BETWEEN_LOOKS)
+                self.now_s += 5.0
+            controller.look()  # what was decided last is made true
+            controller.close()
+        return state
+
+    def state(self) -> ReleaseState:
+        """Where the release stands."""
+        return self.workshop.store.releases.latest()[MODEL].state
+
+    def _ask_all(self, customers: list[str]) -> list[tuple[str, int, str]]:
+        with contextlib.closing(self.run.connect()) as connection:
+            return [(name, *ask(connection, name)) for name in customers]
+
+
+def ask(connection: http.client.HTTPConnection, unit: str) -> tuple[int, str]:
+    """Status, and the version that answered."""
+    body = json.dumps({"texts": ["a good film"], "unit": unit})
+    connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    return answer.status, str(json.loads(answer.read()).get("version", ""))
+
+
+@contextlib.contextmanager
+def site(directory: Path, script: Callable[[int], float], settings: Mapping[str, object]) -> Iterator[Site]:
+    """Version 1 in production and served; `script` is what the engine of version 2 does at each call."""
+    house = new_house(directory)
+    overrides = {**SETTINGS, "release.bake_s": 20.0, **settings}
+    index = house.workshop().index
+
+    def find(ref: str) -> Bundle:
+        return index.resolve(VersionRef.parse(ref), "onnx-fp32", verify=False)
+
+    def load(bundle: Bundle) -> InferenceEngine:
+        return FakeEngine(script=script) if bundle.manifest.version == 2 else FakeEngine()
+
+    with running([find(f"{MODEL}@1")], load, find_bundle=find, home=directory / "home") as run:
+        overrides["control.data_plane_url"] = run.addresses.internal_url
+        workshop = open_workshop(directory, house.registry, overrides)
+        with contextlib.closing(workshop):
+            yield Site(workshop, run)
+
+
+def test_an_equal_version_reaches_everybody_and_nobody_goes_back(tmp_path: Path) -> None:
+    # So many equal versions are rolled back by chance: a test may not be one of them.
+    with site(tmp_path, lambda _call: 0.0, {"release.alpha": 0.002}) as here:
+        state = here.release()
+        assert state.phase is Phase.DONE
+        here.traffic(BETWEEN_LOOKS)
+        assert set(here.statuses) == {200}, "nothing was dropped"
+        assert {versions[-1] for versions in list(here.answered.values())[-BETWEEN_LOOKS // 2 :]} == {"2"}
+        assert {"1", "2"} == {version for versions in here.answered.values() for version in versions}
+        for name, versions in here.answered.items():
+            assert versions == sorted(versions), f"{name} was sent back"
+        assert here.workshop.store.aliases(MODEL) == {Alias.PRODUCTION: 2, Alias.PREVIOUS: 1}
+        assert here.workshop.registry.aliases(MODEL)[Alias.PRODUCTION] == 2
+        assert worst(here.workshop.store.verify([here.workshop.store.head()])) is Verdict.PASS
+
+
+def test_a_version_that_fails_a_tenth_is_rolled_back_in_its_first_step(tmp_path: Path) -> None:
+    def fails(call: int) -> float:
+        if call % 10 == 9:
+            raise InferenceError("A test lets it fail.")
+        return 0.0
+
+    with site(tmp_path, fails, {"release.budget_requests": 2_000}) as here:
+        state = here.release()
+        assert (state.phase, state.step) == (Phase.ROLLED_BACK, 0)
+        failed = here.statuses[500]
+        assert 0 < failed < 60
+        here.traffic(BETWEEN_LOOKS)
+        assert here.statuses[500] == failed, "nobody meets it any more"
+        assert set(here.statuses) == {200, 500}
+        assert here.workshop.store.aliases(MODEL)[Alias.PRODUCTION] == 1
+        (model,) = here.run.request("GET", "/admin/models", internal=True).document["models"]
+        assert model["traffic"] == "1"
+        assert worst(here.workshop.store.verify([here.workshop.store.head()])) is Verdict.PASS
