@@ -44,6 +44,7 @@ def main() -> None:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Options that decide how thoroughly is measured."""
     parser.add_argument("--quick", action="store_true", help="one short round of servers, no sweeps: rough figures")
+    parser.add_argument("--window", type=float, help="seconds of a window; default: 8, with --quick 2")
     parser.add_argument(
         "--here", action="store_true", help="run the references with this environment's packages, install nothing"
     )
@@ -51,7 +52,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def plan_of(arguments: argparse.Namespace) -> Plan:
     """The plan that the options ask for."""
-    return replace(_QUICK if arguments.quick else _THOROUGH, own_environments=not arguments.here)
+    plan = replace(_QUICK if arguments.quick else _THOROUGH, own_environments=not arguments.here)
+    return replace(plan, window_s=arguments.window) if arguments.window else plan
 
 
 def report(project: Path, plan: Plan, pictures: Path | None) -> list[str]:
