@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import time
 from collections.abc import Callable
 
@@ -18,7 +19,7 @@ _PROBES = frozenset({"/health", "/ready", "/ping", "/v2/health/live", "/v2/healt
 _SCRAPES = _PROBES | {"/metrics"}
 
 
-class _Check:
+class _Check(abc.ABC):
     """Lets some requests pass to an application and refuses the others, each with one count.
 
     A refused request leaves no record: a stranger shall not be able to write into the journal.
@@ -40,8 +41,9 @@ class _Check:
                 return
         await self._app(scope, receive, send)
 
+    @abc.abstractmethod
     def _admit(self, scope: Scope) -> None:
-        raise NotImplementedError
+        """Raises RequestError for a request that may not pass."""
 
 
 class KeyCheck(_Check):
