@@ -50,7 +50,8 @@ class _Admin:
         if not found:
             return 404, {"error": "No such release here."}
         report = found["local"]
-        return 200, {"release": query["release"], "process": report.process, "counters": report.counters.to_json()}
+        names = {"process": report.process, "tally": report.tally}
+        return 200, {"release": query["release"], **names, "counters": report.counters.to_json()}
 
     def latencies(self, query: dict[str, str]) -> Answer:
         try:

@@ -78,6 +78,7 @@ def test_counters_are_those_of_the_release_by_step_and_process(side: Side) -> No
     side.plane.restart(restored=True)
     (later,) = side.metrics.counters("r-1").values()
     assert later.process != report.process
+    assert later.tally == report.tally, "it was read back"
     side.router.apply(SPLIT, fence=1, watched=replace(WATCHED, step=1))
     (next_step,) = side.metrics.counters("r-1").values()
     assert [one.requests for one in next_step.counters.steps] == [200, 0]
@@ -110,7 +111,7 @@ def test_an_answer_of_something_else_is_told(monkeypatch: pytest.MonkeyPatch) ->
     plane.loaded["m"] = {1}
     with admin_server(plane) as (url, _):
         client = DataPlaneClient(url)
-        monkeypatch.setattr(client, "ask", lambda *_, **__: {"process": "p", "counters": {"stages": []}})
+        monkeypatch.setattr(client, "ask", lambda *_, **__: {"process": "p", "tally": "t", "counters": {"stages": []}})
         with pytest.raises(UnreadableAnswerError, match="cannot be read"):
             LocalMetrics(client).counters("r-1")
         client.close()

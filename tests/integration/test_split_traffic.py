@@ -254,10 +254,12 @@ def test_a_restart_goes_on_with_split_and_counters_without_anyone_telling_it(hou
         put(run, order(50, step=1, fence=3))
         before, counted = versions_of(run, units), counters(run)
         process = admin(run, "GET", "split?model=tiny").document["process"]
+        tally = admin(run, "GET", "counters?release=r-1").document["tally"]
     with house.serving() as run:
         state = admin(run, "GET", "split?model=tiny").document
         assert (state["split"], state["fence"], state["fault"]) == (order(50)["split"], 3, "")
         assert state["process"] != process
+        assert admin(run, "GET", "counters?release=r-1").document["tally"] == tally
         assert counters(run) == counted
         assert versions_of(run, units) == before
         again = counters(run)["steps"][1]

@@ -2,16 +2,15 @@
 
 A data plane counts in memory and writes its tally down every few seconds. After a new start, another process reports
 for the same place. Either it has read the tally back: then its report holds what the one before held, but for the last
-seconds. Or there was no tally to read: then it counts from zero, and what was reported before is added to it. Which of
-the two it is, the size tells: a report of less than half the requests began anew. Of one process the larger report is
-the later one, in whatever order they arrive. In doubt too little is counted, never the same twice: a release then takes
-a little longer.
+seconds. Or there was no tally to read: then it counts from zero in a new one, and what was reported of the old one is
+added to it. The tally's name tells which of the two it is. Of one tally the larger report is the later one, in whatever
+order they arrive; after a kill the last seconds count only once the tally has grown over them again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from typing import Any
 
@@ -26,41 +25,44 @@ class Report:
 
     Attributes:
         process: a name that no other process of it ever gets.
-        counters: its tally.
+        tally: a name that no other tally of it ever gets; one that is read back after a new start keeps it.
+        counters: what the tally holds.
         lost: tallies of earlier processes that were reported and then not found again, added up.
     """
 
     process: str
+    tally: str
     counters: ReleaseCounters
     lost: ReleaseCounters = field(default_factory=ReleaseCounters)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return {"process": self.process, "counters": self.counters.to_json(), "lost": self.lost.to_json()}
+        counted = {"counters": self.counters.to_json(), "lost": self.lost.to_json()}
+        return {"process": self.process, "tally": self.tally, **counted}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Report:
         """What `to_json` wrote.
 
         Example:
-            >>> report = Report("p-1", ReleaseCounters(bake=ArmCounters(3)))
+            >>> report = Report("p-1", "t-1", ReleaseCounters(bake=ArmCounters(3)))
             >>> Report.from_json(report.to_json()) == report
             True
         """
         counters, lost = (ReleaseCounters.from_json(document[name]) for name in ("counters", "lost"))
-        return cls(document["process"], counters, lost)
+        return cls(document["process"], document["tally"], counters, lost)
 
 
 def newest_reports(known: Mapping[str, Report], read: Mapping[str, Report]) -> dict[str, Report]:
     """What is known of each place after reading once more.
 
     Example:
-        >>> def report(process, requests):
-        ...     return {"here": Report(process, ReleaseCounters(bake=ArmCounters(requests)))}
+        >>> def report(tally, requests):
+        ...     return {"here": Report("p", tally, ReleaseCounters(bake=ArmCounters(requests)))}
         >>> known = report("first", 100)
         >>> [total_counters(newest_reports(known, report(*read))).bake.requests
-        ...  for read in (("first", 120), ("first", 90), ("second", 95), ("second", 110), ("second", 5))]
-        [120, 100, 100, 110, 105]
+        ...  for read in (("first", 120), ("first", 90), ("second", 95))]
+        [120, 100, 195]
     """
     newest = {place: _newest(known[place], report) if place in known else report for place, report in read.items()}
     return dict(sorted({**known, **newest}.items()))
@@ -72,11 +74,11 @@ def total_counters(reports: Mapping[str, Report]) -> ReleaseCounters:
 
 
 def _newest(known: Report, read: Report) -> Report:
+    if read.tally != known.tally:
+        return replace(read, lost=_added((known.counters, known.lost)))
     if _requests(read) >= _requests(known) and len(read.counters.steps) >= len(known.counters.steps):
-        return Report(read.process, read.counters, known.lost)
-    if read.process == known.process or 2 * _requests(read) >= _requests(known):
-        return Report(read.process, known.counters, known.lost)
-    return Report(read.process, read.counters, _added((known.counters, known.lost)))
+        return replace(read, lost=known.lost)
+    return replace(known, process=read.process)
 
 
 def _requests(report: Report) -> int:

@@ -45,7 +45,7 @@ class FakePlane:
         self._fences: dict[str, int] = {}
         self._watched: dict[str, tuple[WatchedRelease, ReleaseTally]] = {}
         self._bakes: dict[str, ArmCounters] = {}
-        self._process = 1
+        self._process = self._tallies = 1
 
     def apply(self, split: TrafficSplit, *, fence: int, watched: WatchedRelease | None = None) -> None:
         """Makes the split true."""
@@ -81,7 +81,7 @@ class FakePlane:
         for watched, tally in self._watched.values():
             if watched.release == release:
                 counted = ReleaseCounters(tally.counters().steps, self._bakes.get(release, ArmCounters()))
-                return {"local": Report(f"process-{self._process}", counted)}
+                return {"local": Report(f"process-{self._process}", f"tally-{self._tallies}", counted)}
         return {}
 
     def latencies(self, model: str, version: int) -> LatencyCounts:
@@ -96,6 +96,7 @@ class FakePlane:
         self._process += 1
         if restored:
             return
+        self._tallies += 1
         self._watched = {model: (watched, self._fresh(watched)) for model, (watched, _) in self._watched.items()}
         self._bakes = {}
 

@@ -27,7 +27,8 @@ class LocalMetrics:
         except Refusal:
             return {}
         try:
-            return {_PLACE: Report(str(answer["process"]), ReleaseCounters.from_json(answer["counters"]))}
+            counters = ReleaseCounters.from_json(answer["counters"])
+            return {_PLACE: Report(str(answer["process"]), str(answer["tally"]), counters)}
         except (KeyError, TypeError) as error:
             raise UnreadableAnswerError(
                 f"The data plane's counters of {release} cannot be read ({error!r}): it is of another release of "

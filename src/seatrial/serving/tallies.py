@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ class _Counted:
     context: ReleaseContext
     tally: ReleaseTally
     file: TallyFile | None
+    name: str
     saved: ReleaseCounters | None = None
 
 
@@ -91,6 +93,10 @@ class Tallies:
         if release not in self._releases:
             raise ReleaseNotCountedError(f"No release {release[:128]!r} is counted here: order its split first.")
         return self._releases[release].tally.counters()
+
+    def name(self, release: str) -> str:
+        """Name of a release's tally, which it keeps over restarts that read it back."""
+        return self._releases[release].name
 
     def record(self, record: PredictionRecord) -> None:
         """Counts one request, if it was routed in a release."""
@@ -147,10 +153,15 @@ class Tallies:
         file = None if path is None else TallyFile(path, context.id)
         remembered = _read(file) if file is not None and restore else None
         if remembered is None:
-            return _Counted(model, context, ReleaseTally(context.baseline), file)
+            return _Counted(model, context, ReleaseTally(context.baseline), file, _name(file))
         tally = ReleaseTally.restored(context.baseline, remembered.counters, remembered.units)
         logger.info("release counters restored", extra={"release": context.id, "units": len(remembered.units)})
-        return _Counted(model, context, tally, file)
+        return _Counted(model, context, tally, file, _name(file))
+
+
+def _name(file: TallyFile | None) -> str:
+    """What tells this tally from one that is begun anew."""
+    return uuid.uuid4().hex if file is None else file.tally
 
 
 def _read(file: TallyFile) -> Remembered | None:

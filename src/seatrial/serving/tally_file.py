@@ -1,12 +1,13 @@
 """Where the tally of a release is written down, so that a restart counts nothing twice and forgets seconds at most.
 
-A file of lines with checksums: the first names the release, each further one holds all counters and the units that
-were seen since the line before it. Counters and units stand in one line, so they are lost together or not at all.
+A file of lines with checksums: the first names the release and the tally, each further one holds all counters and the
+units that were seen since the line before it. Counters and units stand in one line, so they are lost together or not at all.
 """
 
 from __future__ import annotations
 
 import json
+import uuid
 import zlib
 from collections.abc import Iterator
 from itertools import islice
@@ -37,6 +38,8 @@ class TallyFile:
     def __init__(self, path: Path, release: str) -> None:
         self._path = path
         self._release = release
+        self.tally = uuid.uuid4().hex
+        """Name of the tally: a new one, until `read` has found the one that was written."""
         self._whole_bytes = self._bytes = 0
         self.wants_whole = True
 
@@ -50,13 +53,15 @@ class TallyFile:
         except FileNotFoundError:
             return None
         bodies = _bodies(lines)
-        if next(bodies, {}).get("release") != self._release:
+        named = next(bodies, {})
+        if named.get("release") != self._release:
             return None
         counters, units = ReleaseCounters(), dict[int, tuple[int, int]]()
         for body in bodies:
             units.update((key, (seen_in, counted)) for key, seen_in, counted in body["units"])
             if "counters" in body:
                 counters = ReleaseCounters.from_json(body["counters"])
+        self.tally = str(named["tally"])
         return Remembered(counters, units)
 
     def write(self, changes: TallyChanges, *, whole: bool) -> None:
@@ -77,7 +82,7 @@ class TallyFile:
         self.wants_whole = self._bytes - self._whole_bytes > self._whole_bytes + _MOST_GROWTH_BYTES
 
     def _whole_lines(self, changes: TallyChanges) -> Iterator[bytes]:
-        yield _line({"release": self._release})
+        yield _line({"release": self._release, "tally": self.tally})
         rows = iter(_rows(changes.units))
         while some := list(islice(rows, _UNITS_A_LINE)):  # one long line would hold up the event loop
             yield _line({"units": some})

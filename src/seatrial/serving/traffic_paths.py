@@ -29,7 +29,8 @@ def traffic_routes(plane: DataPlane) -> dict[str, dict[str, Answering]]:
     async def counters(scope: Scope, _receive: Receive) -> Reply:
         release = _asked(scope, "release")
         counted = plane.tallies.counters(release).to_json()
-        return json_reply(200, {"release": release, "process": plane.orders.process, "counters": counted})
+        names = {"process": plane.orders.process, "tally": plane.tallies.name(release)}
+        return json_reply(200, {"release": release, **names, "counters": counted})
 
     async def latencies(scope: Scope, _receive: Receive) -> Reply:
         counts = plane.metrics.latency_counts(_asked(scope, "model"), _asked(scope, "version"))

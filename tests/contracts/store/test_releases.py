@@ -24,7 +24,7 @@ from tests.ledgers import execute, move, words
 from tests.releases import BASELINE, release_record
 
 FOUND = Finding("release.step", "m@2", Verdict.PASS, "Passed.", 1.0, 20.0, 400)
-REPORTS = {"local": Report("p-1", ReleaseCounters((StepCounters(ArmCounters(90), ArmCounters(10)),)))}
+REPORTS = {"local": Report("p-1", "t-1", ReleaseCounters((StepCounters(ArmCounters(90), ArmCounters(10)),)))}
 
 
 def decision(action: Action, *findings: Finding) -> Decision:

@@ -56,6 +56,18 @@ def test_what_was_written_bit_by_bit_is_read_as_a_whole(tallied: Tallied) -> Non
     assert dict(remembered.units) == dict(tallied.tally.changes(whole=True).units)
 
 
+def test_a_tally_that_is_read_back_keeps_its_name_and_one_begun_anew_has_another(tallied: Tallied) -> None:
+    tallied.write("ann")
+    again = TallyFile(tallied.path, "r-1")
+    unread = again.tally
+    assert again.read() is not None
+    assert again.tally == tallied.file.tally != unread
+    tallied.path.write_bytes(tallied.path.read_bytes()[:5])
+    damaged = TallyFile(tallied.path, "r-1")
+    assert damaged.read() is None
+    assert damaged.tally != tallied.file.tally
+
+
 def test_a_torn_line_takes_its_counters_and_its_units_with_it(tallied: Tallied) -> None:
     tallied.write("ann")
     size = tallied.path.stat().st_size
