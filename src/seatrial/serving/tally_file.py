@@ -1,7 +1,8 @@
 """Where the tally of a release is written down, so that a restart counts nothing twice and forgets seconds at most.
 
 A file of lines with checksums: the first names the release and the tally, each further one holds all counters and the
-units that were seen since the line before it. Counters and units stand in one line, so they are lost together or not at all.
+units that were seen since the line before it. Counters and units stand in one line, so they are lost together or not
+at all.
 """
 
 from __future__ import annotations
