@@ -18,7 +18,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document inst
 ModelRef = Annotated[str, typer.Argument(metavar="MODEL@V", help="A version: NAME@NUMBER or NAME@ALIAS.")]
 
 PlanFile = Annotated[
-    Path | None, typer.Option("--plan", metavar="FILE", help="TOML with the keys of [release]; default: the project's.")
+    Path | None,
+    typer.Option("--plan", metavar="FILE", help="TOML with the keys of the release section; default: the project's."),
 ]
 Scenarios = Annotated[
     list[str] | None,
