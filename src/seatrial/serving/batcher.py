@@ -85,6 +85,8 @@ class Batcher:
         self._admitted_texts = [0, 0]
         self._running: set[Batch[_Caller]] = set()
         self._running_texts = 0
+        self._lone_batches = 0
+        self._ended_s = -math.inf
         self._rate = DrainRate()
         self._wake = asyncio.Event()
         self._batch_ended = asyncio.Event()
@@ -190,7 +192,9 @@ class Batcher:
     def _begin(self, batch: Batch[_Caller]) -> None:
         now_s = time.monotonic()
         self._line.take(batch)
-        all_cores = deserves_all_cores(batch, self._line.texts, len(self._running))
+        all_cores = deserves_all_cores(batch, self._line.texts, len(self._running), self._lone_batches)
+        met = self._running or self._line.texts or batch.slices[0].caller.arrived_s < self._ended_s
+        self._lone_batches = 0 if met else self._lone_batches + 1
         self._running.add(batch)
         self._running_texts += batch.texts
         for part in batch.slices:
@@ -201,6 +205,7 @@ class Batcher:
     def _end(self, batch: Batch[_Caller], outcome: _Done | Exception) -> None:
         self._running.discard(batch)
         self._running_texts -= batch.texts
+        self._ended_s = time.monotonic()
         self._batch_ended.set()
         self._wake.set()
         if isinstance(outcome, Exception):
