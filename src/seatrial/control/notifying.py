@@ -20,6 +20,8 @@ __all__ = ["Notifier", "run_turns"]
 Turn = Callable[[Callable[[], bool]], float]
 
 _FAULT_PAUSE_S = 5.0
+_LAST_ANSWER_S = 2.0
+"""How long the end waits for an answer: what was not answered is told again."""
 _log = logging.getLogger(__name__)
 
 
@@ -46,8 +48,7 @@ class Notifier:
         if self._receivers.alertmanager is not None:
             pusher = AlarmPusher(workshop.store, self._receivers.alertmanager, section.stuck_hold_s, time.time)
             self._turns.append(("alertmanager", pusher.turn))
-        # Daemons, and not waited for longer than an answer may take: a receiver that trickles must not keep us here.
-        self._wait_s = section.notification_timeout_s
+        # Daemons: a receiver that does not answer must not keep the process from ending.
         self._threads = [
             threading.Thread(target=run_turns, args=(turn, self._may_send, self._stop), name=name, daemon=True)
             for name, turn in self._turns
@@ -62,7 +63,7 @@ class Notifier:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stop.set()
-        deadline_s = time.monotonic() + self._wait_s
+        deadline_s = time.monotonic() + _LAST_ANSWER_S
         for thread in self._threads:
             thread.join(max(0.0, deadline_s - time.monotonic()))
         if not any(thread.is_alive() for thread in self._threads):

@@ -63,7 +63,11 @@ def notice_of(entry: LedgerEntry) -> Notice | None:
         "actor": entry.actor,
         "entry": {"seq": entry.seq, "sha256": entry.sha256},
         **{name: payload[name] for name in ("action", "release", "phase", "step", "moves") if name in payload},
-        "against": [one for one in payload.get("findings", ()) if one.get("verdict") != _PASS],
+        "against": [
+            {name: fact for name, fact in one.items() if name != "details"}  # which may be long, and are in the ledger
+            for one in payload.get("findings", ())
+            if one.get("verdict") != _PASS
+        ],
     }
     return Notice(f"{entry.seq}-{entry.sha256[:_ID_CHARS]}", entry.seq, event, moment_text(entry.at), facts)
 
