@@ -30,9 +30,9 @@ SECRET = "a secret of sixteen bytes"
 
 
 @contextlib.contextmanager
-def control_plane(project: Path, webhook_url: str) -> Iterator[subprocess.Popen[bytes]]:
+def control_plane(project: Path, **receivers: str) -> Iterator[subprocess.Popen[bytes]]:
     """`seatrial control` after it has said where it listens; killed without warning at the end."""
-    settings = {"PORT": "0", "WEBHOOK_URL": webhook_url, "LEASE_S": "1", "DATA_PLANE_URL": "http://127.0.0.1:9"}
+    settings = {"PORT": "0", "LEASE_S": "1", "DATA_PLANE_URL": "http://127.0.0.1:9", **receivers}
     environment = {f"SEATRIAL_CONTROL__{key}": value for key, value in settings.items()}
     process = subprocess.Popen(
         [sys.executable, "-m", "seatrial.cli", "control", "--project", str(project), "--json"],
@@ -49,20 +49,25 @@ def control_plane(project: Path, webhook_url: str) -> Iterator[subprocess.Popen[
         process.communicate()
 
 
+def roll_back(store: Store) -> None:
+    """What a controller puts on record when it rolls a release back."""
+    payload = {"action": "roll_back", "release": "m-2-a", "phase": "rolled_back", "step": 0, "reason": "Harm."}
+    store.append(EntryKind.DECISION, "m", 2, payload, "controller")
+
+
 @pytest.mark.slow
 def test_what_was_committed_before_a_kill_is_told_by_the_next_control_plane(tmp_path: Path) -> None:
     busy = Receiver(answers=[503] * 1000)
     with Store.open(f"sqlite:///{tmp_path / '.seatrial' / 'seatrial.db'}") as store, receiving(busy) as receiver:
-        with control_plane(tmp_path, receiver.url) as process:
+        with control_plane(tmp_path, WEBHOOK_URL=receiver.url) as process:
             until(lambda: store.deliveries.read(RECEIVER) is not None, process)
-            payload = {"action": "roll_back", "release": "m-2-a", "phase": "rolled_back", "step": 0, "reason": "Harm."}
-            store.append(EntryKind.DECISION, "m", 2, payload, "controller")
+            roll_back(store)
         # Killed with the decision on record; whether it was tried before that, it was not taken.
         waiting = store.deliveries.read(RECEIVER)
         assert waiting is not None
         assert waiting.seq == 0
         receiver.answers.clear()
-        with control_plane(tmp_path, receiver.url) as process:
+        with control_plane(tmp_path, WEBHOOK_URL=receiver.url) as process:
             receiver.wait_for(1)
             until(lambda: store.deliveries.read(RECEIVER) == Position(1), process)
     (message,) = receiver.documents
@@ -125,3 +130,15 @@ def test_a_real_alertmanager_takes_an_alarm_its_repetition_and_its_end(alertmana
     alertmanager.send([ended, other], now_s)
     alertmanager.close()
     assert [alert["labels"]["alertname"] for alert in active_alerts(alertmanager_url)] == ["SeatrialForeignMove"]
+
+
+def test_a_control_plane_tells_a_real_alertmanager_of_a_rollback(tmp_path: Path, alertmanager_url: str) -> None:
+    with Store.open(f"sqlite:///{tmp_path / '.seatrial' / 'seatrial.db'}") as store:
+        roll_back(store)
+
+    def told() -> list[str]:
+        alerts = [alert for alert in active_alerts(alertmanager_url) if alert["labels"]["severity"] == "warning"]
+        return [alert["annotations"]["summary"] for alert in alerts]
+
+    with control_plane(tmp_path, ALERTMANAGER_URL=alertmanager_url) as process:
+        until(lambda: "Harm." in told(), process)
