@@ -153,6 +153,26 @@ def _receivers(settings: Settings) -> Iterator[Check]:
     for what, receiver in (("webhook", named.webhook), ("alertmanager", named.alertmanager)):
         if receiver is not None:
             yield Check(what, State.OK, receiver.shown, advice)
+    path = sqlite_path(settings.database_url)
+    if named.webhook is not None and (path is None or path.exists()):
+        yield from _waiting(settings)
+
+
+def _waiting(settings: Settings) -> Iterator[Check]:
+    """Whether the webhook keeps messages waiting."""
+    from seatrial.flows.notifications import standing
+    from seatrial.wiring.workshop import Workshop
+
+    workshop = Workshop(settings)
+    try:
+        stands = standing(workshop)
+    except SeatrialError:
+        return  # the check of the ledger says why
+    finally:
+        workshop.close()
+    if stands["fault"]:
+        found = f"{stands['waiting']} wait since {stands['failing_since']}: {stands['fault']}"
+        yield Check("notifications", State.NOTE, found, "seatrial notifications test tells what it answers now.")
 
 
 def _database(what: str, url: str, question: Callable[[], str]) -> Check:

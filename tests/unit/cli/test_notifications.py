@@ -99,3 +99,6 @@ def test_what_waits_and_why(seatrial: Command, tmp_path: Path) -> None:
     shown = seatrial("notifications", "status", "-C", project).out
     assert "Told up to entry 0 of the record; 2 wait." in shown
     assert "It does not answer." in shown
+    checks = {check.what: check for check in examine(project)}
+    assert checks["notifications"].state is State.NOTE
+    assert checks["notifications"].found == "2 wait since 1970-01-01T00:00:00+00:00: It does not answer."

@@ -91,8 +91,15 @@ def test_a_standby_controller_tells_nobody(house: House, receiver: Receiver) -> 
     active.look()
     assert standby.look() is None
     assert (active.active, standby.active) == (True, False)
-    with Notifier(workshop, lambda: standby.active):
+    asked = threading.Event()
+
+    def standby_is_active() -> bool:
+        asked.set()
+        return standby.active
+
+    with Notifier(workshop, standby_is_active):
         house.begin(workshop)
+        assert asked.wait(60), "it has something to say"
     assert receiver.came == []
     with Notifier(workshop, lambda: active.active):
         receiver.wait_for(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import socket
 import threading
 from collections.abc import Iterator
@@ -34,6 +35,15 @@ def test_a_message_arrives_as_it_was_sent(receiver: Receiver) -> None:
     assert (path, body, headers["content-type"]) == ("/hooks/secret-path", b"{}", "application/json")
     assert headers["webhook-id"] == "1"
     assert headers["user-agent"].startswith("seatrial/")
+
+
+def test_name_and_password_of_the_address_are_sent_as_a_header_and_shown_nowhere(receiver: Receiver) -> None:
+    receiver.answers = [401]
+    with pytest.raises(NotTakenError) as failed:
+        sent(receiver.url.replace("://", "://ann:pass@"))
+    assert receiver.came[0][1]["authorization"] == f"Basic {base64.b64encode(b'ann:pass').decode()}"
+    assert "ann" not in str(failed.value)
+    assert "pass" not in str(failed.value)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])
