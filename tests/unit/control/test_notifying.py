@@ -35,7 +35,7 @@ def rolled_back(house: House, notify: Callable[[House], None]) -> None:
     with Notifier(workshop, lambda: controller.active):
         house.begin(workshop)
         controller.look()
-        house.traffic(1000, failing=(2,))
+        house.traffic(3000, failing=(2,))  # some 300 for the new version: beyond the 100 of the hard stop
         controller.look()
         assert workshop.store.releases.latest()[MODEL].state.phase is Phase.ROLLED_BACK
         notify(house)
