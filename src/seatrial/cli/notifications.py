@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import typer
 
 from seatrial.cli.exit_codes import UNREACHABLE
@@ -31,17 +33,22 @@ def try_receivers(project: ProjectDir = HERE, as_json: Json = False) -> None:
 
 @app.command()
 def status(project: ProjectDir = HERE, as_json: Json = False) -> None:
-    """Print how far the webhook is: the last entry it was told of, how many wait, and why."""
-    from seatrial.flows.notifications import standing
+    """Print how far the webhook is (the last entry it was told of, how many wait, why), and the alarms that stand."""
+    from seatrial.flows.notifications import alarms, standing
 
     with open_project(project) as opened:
-        stands = standing(opened.workshop)
+        stands, wrong = standing(opened.workshop), alarms(opened.workshop, time.time())
     if as_json:
-        print_json(stands)
+        print_json({**stands, "alarms": wrong})
         return
     if stands["position"] is None:
         say("The webhook has not begun: it does when the control plane runs with control.webhook_url.")
-        return
-    say(f"Told up to entry {stands['position']} of the record; {stands['waiting']} wait.")
+    else:
+        say(f"Told up to entry {stands['position']} of the record; {stands['waiting']} wait.")
     if stands["fault"]:
         say(f"Failing since {stands['failing_since']}: {stands['fault']}")
+    if wrong:
+        columns = ("alarm", "model", "severity", "since", "sentence", "command")
+        print_table(columns, [[one[name] for name in columns] for one in wrong])
+    else:
+        say("No alarm stands.")

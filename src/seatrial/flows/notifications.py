@@ -1,4 +1,4 @@
-"""Trying the receivers of notifications, and seeing what waits for them."""
+"""Trying the receivers of notifications, and seeing what waits for them and what is wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from seatrial.store.ledger import moment_text
 from seatrial.wiring.notifying import Receivers, new_webhook_secret, receivers
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["new_webhook_secret", "standing", "try_out"]
+__all__ = ["alarms", "new_webhook_secret", "standing", "try_out"]
 
 _SENTENCE = "Somebody tries the way to you: nothing has happened."
 _COMMAND = "seatrial notifications status"
@@ -35,6 +35,27 @@ def try_out(workshop: Workshop) -> list[dict[str, Any]]:
         named.close()
 
 
+def alarms(workshop: Workshop, now_s: float) -> list[dict[str, Any]]:
+    """What is wrong now by the record, as Alertmanager is told, whether or not there is one."""
+    from seatrial.notifications.alarms import AlarmBoard
+
+    board = AlarmBoard(workshop.settings.control.stuck_hold_s)
+    for entry in workshop.store.entries():
+        board.see(entry)
+    return [
+        {
+            "alarm": one.name,
+            "model": one.model,
+            "severity": one.severity,
+            "since": _moment(one.since_s),
+            "sentence": one.sentence,
+            "command": one.command,
+        }
+        for one in board.at(now_s)
+        if one.until_s is None or one.until_s > now_s
+    ]
+
+
 def standing(workshop: Workshop) -> dict[str, Any]:
     """How far the webhook is: position, how many messages wait, and since when and why they do.
 
@@ -54,7 +75,7 @@ def standing(workshop: Workshop) -> dict[str, Any]:
         if waiting == _MOST_COUNTED:
             break
     since_s = position.failing_since_s
-    since = None if since_s is None else datetime.fromtimestamp(since_s, UTC).isoformat(timespec="seconds")
+    since = None if since_s is None else _moment(since_s)
     return {"position": position.seq, "waiting": waiting, "failing_since": since, "fault": position.fault}
 
 
@@ -84,3 +105,7 @@ def _outcome(receiver: str, shown: str, send: Callable[[], None]) -> dict[str, A
     except DependencyError as error:
         return {"receiver": receiver, "url": shown, "taken": False, "fault": str(error)}
     return {"receiver": receiver, "url": shown, "taken": True, "fault": ""}
+
+
+def _moment(moment_s: float) -> str:
+    return datetime.fromtimestamp(moment_s, UTC).isoformat(timespec="seconds")

@@ -82,7 +82,8 @@ def test_without_receivers_or_a_secret_it_is_a_fault_of_the_settings(seatrial: C
 def test_what_waits_and_why(seatrial: Command, tmp_path: Path) -> None:
     project = write(tmp_path, webhook_url="http://127.0.0.1:9/x")
     before = seatrial("notifications", "status", "-C", project, "--json")
-    assert json.loads(before.out) == {"position": None, "waiting": 0, "failing_since": None, "fault": ""}
+    nothing = {"position": None, "waiting": 0, "failing_since": None, "fault": "", "alarms": []}
+    assert json.loads(before.out) == nothing
     assert "has not begun" in seatrial("notifications", "status", "-C", project).out
     with Store.open(f"sqlite:///{project / '.seatrial' / 'seatrial.db'}") as store:
         store.deliveries.begin("webhook", 0)
@@ -95,6 +96,7 @@ def test_what_waits_and_why(seatrial: Command, tmp_path: Path) -> None:
         "waiting": 2,
         "failing_since": "1970-01-01T00:00:00+00:00",
         "fault": "It does not answer.",
+        "alarms": [],
     }
     shown = seatrial("notifications", "status", "-C", project).out
     assert "Told up to entry 0 of the record; 2 wait." in shown
@@ -102,3 +104,17 @@ def test_what_waits_and_why(seatrial: Command, tmp_path: Path) -> None:
     checks = {check.what: check for check in examine(project)}
     assert checks["notifications"].state is State.NOTE
     assert checks["notifications"].found == "2 wait since 1970-01-01T00:00:00+00:00: It does not answer."
+
+
+def test_the_alarms_that_stand_are_told_without_any_receiver(seatrial: Command, tmp_path: Path) -> None:
+    assert "No alarm stands." in seatrial("notifications", "status", "-C", tmp_path).out
+    moved = {"what": "alias", "role": "production", "ours": 1, "theirs": 2}
+    with Store.open(f"sqlite:///{tmp_path / '.seatrial' / 'seatrial.db'}") as store:
+        store.append(EntryKind.FOREIGN, "m", None, moved, "controller")
+    (alarm,) = json.loads(seatrial("notifications", "status", "-C", tmp_path, "--json").out)["alarms"]
+    assert (alarm["alarm"], alarm["model"], alarm["command"]) == (
+        "SeatrialForeignMove",
+        "m",
+        "seatrial models verify m",
+    )
+    assert "SeatrialForeignMove" in seatrial("notifications", "status", "-C", tmp_path).out
