@@ -82,7 +82,7 @@ def test_without_receivers_or_a_secret_it_is_a_fault_of_the_settings(seatrial: C
 def test_what_waits_and_why(seatrial: Command, tmp_path: Path) -> None:
     project = write(tmp_path, webhook_url="http://127.0.0.1:9/x")
     before = seatrial("notifications", "status", "-C", project, "--json")
-    nothing = {"position": None, "waiting": 0, "failing_since": None, "fault": "", "alarms": []}
+    nothing: dict[str, object] = {"position": None, "waiting": 0, "failing_since": None, "fault": "", "alarms": []}
     assert json.loads(before.out) == nothing
     assert "has not begun" in seatrial("notifications", "status", "-C", project).out
     with Store.open(f"sqlite:///{project / '.seatrial' / 'seatrial.db'}") as store:
