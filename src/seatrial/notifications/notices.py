@@ -18,6 +18,7 @@ TEST_EVENT = "test"
 """What happened where nothing did: somebody tries the way out."""
 _ID_CHARS = 16
 _PASS = Verdict.PASS.word
+_KEPT = ("action", "release", "phase", "step", "moves", "experiment", "verdict")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def notice_of(entry: LedgerEntry) -> Notice | None:
         "command": next_command(entry.model, event, payload.get("release")),
         "actor": entry.actor,
         "entry": {"seq": entry.seq, "sha256": entry.sha256},
-        **{name: payload[name] for name in ("action", "release", "phase", "step", "moves") if name in payload},
+        **{name: payload[name] for name in _KEPT if name in payload},
         "against": [
             {name: fact for name, fact in one.items() if name != "details"}  # which may be long, and are in the ledger
             for one in payload.get("findings", ())

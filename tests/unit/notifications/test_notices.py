@@ -79,6 +79,13 @@ def test_findings_that_do_not_pass_come_along() -> None:
     assert "details" not in against
 
 
+def test_what_was_decided_about_an_experiment_names_it() -> None:
+    payload = {"action": "stop", "subject": "m@2", "reason": "Ship it.", "experiment": "m-x", "verdict": "ship"}
+    notice = notice_of(entry_of(EntryKind.DECISION, payload))
+    assert notice is not None
+    assert (notice.event, notice.facts["experiment"], notice.facts["verdict"]) == ("decision", "m-x", "ship")
+
+
 def test_the_same_entry_is_the_same_message() -> None:
     first, again = notice_of(decided(Action.HOLD)), notice_of(decided(Action.HOLD))
     other = notice_of(decided(Action.HOLD, after_s=1.0))
