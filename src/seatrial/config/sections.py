@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated, Literal, get_args
 from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from seatrial.domain.errors import ConfigError
 from seatrial.domain.model import check_model_name
@@ -46,6 +46,18 @@ NotifiedEvent = Literal[
     "decision",
 ]
 _EVENTS: tuple[NotifiedEvent, ...] = get_args(NotifiedEvent)
+
+
+def _possible_url(url: str) -> str:
+    """Raises where nothing could ever be sent to it; empty is none."""
+    parts = urlsplit(url)
+    usable = parts.scheme in ("http", "https") and parts.hostname and not parts.fragment and parts.port != 0
+    if url and (not usable or not url.isprintable() or " " in url):
+        raise ValueError("a URL that begins with http:// or https://, names a host and has no fragment is needed")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_possible_url)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,6 +403,20 @@ class ControlSettings(Section):
     """Time between two looks at the running releases; what people do is acted on at once."""
     lease_s: Annotated[float, Field(ge=1)] = 30.0
     """After this silence of the active controller another one takes over."""
+    webhook_url: Annotated[Url, SecretPath()] = ""
+    """Where every decision is told, signed, at least once and in order; empty: nowhere."""
+    webhook_secret_file: str = ""
+    """File with the secret that signs it, one a line; `SEATRIAL_WEBHOOK_SECRET` in the environment is stronger."""
+    webhook_events: tuple[NotifiedEvent, ...] = _EVENTS
+    """What is told there."""
+    alertmanager_url: Url = ""
+    """Alertmanager that is told of alarms; empty: none."""
+    alertmanager_interval_s: Seconds = 60.0
+    """Time between two times that it is told what still holds."""
+    stuck_hold_s: Seconds = 86_400.0
+    """A release whose step has not changed for so long is stuck, and alarms."""
+    notification_timeout_s: Seconds = 10.0
+    """How long a receiver of notifications may take over each part of an answer."""
     data_plane_url: str = ""
     """Internal port of the data plane; empty: `http://` with serving.host and serving.internal_port."""
     data_plane_token_file: str = ""
@@ -399,30 +425,6 @@ class ControlSettings(Section):
     """How long the data plane may take over an answer, the loading of a version aside."""
     tokens_file: str = ""
     """File with a line `name:role:sha256` for each token of the HTTP API; empty: only this machine may ask."""
-    webhook_url: Annotated[str, SecretPath()] = ""
-    """Where every decision is told, signed, at least once and in order; empty: nowhere."""
-    webhook_secret_file: str = ""
-    """File with the secret that signs it, one a line; `SEATRIAL_WEBHOOK_SECRET` in the environment is stronger."""
-    webhook_events: tuple[NotifiedEvent, ...] = _EVENTS
-    """What is told there."""
-    alertmanager_url: str = ""
-    """Alertmanager that is told of alarms; empty: none."""
-    alertmanager_interval_s: Seconds = 60.0
-    """Time between two times that it is told what still holds."""
-    stuck_hold_s: Seconds = 86_400.0
-    """A release whose step has not changed for so long is stuck, and alarms."""
-    notification_timeout_s: Seconds = 10.0
-    """How long a receiver of notifications may take over each part of an answer."""
-
-    @field_validator("webhook_url", "alertmanager_url")
-    @classmethod
-    def _reachable(cls, url: str) -> str:
-        """Raises where nothing could ever be sent to it."""
-        parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and parts.hostname and not parts.fragment and parts.port != 0
-        if url and (not usable or not url.isprintable() or " " in url):
-            raise ValueError("a URL that begins with http:// or https://, names a host and has no fragment is needed")
-        return url
 
 
 class StoreSettings(Section):
