@@ -1,4 +1,4 @@
-"""Commands that look after an installation: config show, new-key and new-token, doctor."""
+"""Commands that look after an installation: config show, new-key, new-token and new-webhook-secret, doctor."""
 
 from __future__ import annotations
 
@@ -67,6 +67,19 @@ def config_new_token(
         return
     say(f"token: {token}\nline:  {line}")
     say("Give the token to its user, and add the line to control.tokens_file.")
+
+
+@_config.command("new-webhook-secret")
+def config_new_webhook_secret(as_json: Json = False) -> None:
+    """Make a secret that signs what the webhook is told; it is shown once, here."""
+    from seatrial.flows.notifications import new_webhook_secret
+
+    secret = new_webhook_secret()
+    if as_json:
+        print_json({"secret": secret})
+        return
+    say(f"secret: {secret}")
+    say("Give it to the receiver, and write it into control.webhook_secret_file (or SEATRIAL_WEBHOOK_SECRET).")
 
 
 def doctor(project: ProjectDir = HERE, as_json: Json = False) -> None:

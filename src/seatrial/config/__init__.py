@@ -13,6 +13,7 @@ from seatrial.config.sections import (
     DataSettings,
     EvaluationSettings,
     ModelSettings,
+    NotifiedEvent,
     RegistrySettings,
     ReleaseSettings,
     Section,
@@ -20,7 +21,7 @@ from seatrial.config.sections import (
     StoreSettings,
     TrainingSettings,
 )
-from seatrial.config.settings import Settings, mask, sqlite_path
+from seatrial.config.settings import Settings, mask, mask_path, sqlite_path
 
 __all__ = [
     "CONFIG_FILE",
@@ -30,6 +31,7 @@ __all__ = [
     "DataSettings",
     "EvaluationSettings",
     "ModelSettings",
+    "NotifiedEvent",
     "RegistrySettings",
     "ReleaseSettings",
     "Section",
@@ -39,5 +41,6 @@ __all__ = [
     "TrainingSettings",
     "load_settings",
     "mask",
+    "mask_path",
     "sqlite_path",
 ]

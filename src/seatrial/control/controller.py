@@ -47,6 +47,8 @@ class Controller:
         self._steering = steering
         self._clock = clock
         self._applied: dict[str, Applied] = {}
+        self.active = False
+        """Whether the last look found the lease to be ours."""
         self.holder = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(4)}"
 
     @property
@@ -63,6 +65,7 @@ class Controller:
         """
         book, ttl_s = self._workshop.store.releases, self._workshop.settings.control.lease_s
         lease = book.lease(self.holder, self._clock(), ttl_s)
+        self.active = lease is not None
         if lease is None:
             self._applied.clear()  # whoever has it may set another split meanwhile
             return None
@@ -77,6 +80,7 @@ class Controller:
 
     def close(self) -> None:
         """Lets the next controller begin at once."""
+        self.active = False
         self._workshop.store.releases.yield_lease(self.holder)
 
     def _decided(self, record: ReleaseRecord, fence: int) -> tuple[ReleaseRecord, Decision]:

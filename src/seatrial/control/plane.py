@@ -9,6 +9,7 @@ from typing import Any
 from seatrial.control.api import ApiServer
 from seatrial.control.controller import Controller
 from seatrial.control.loop import run_looks
+from seatrial.control.notifying import Notifier
 from seatrial.control.signals import ended_by_signals
 from seatrial.flows.project import Project
 from seatrial.wiring.steering import steering
@@ -24,14 +25,14 @@ def run_control_plane(directory: Path, overrides: dict[str, Any], announce: Call
         announce: told the address of the HTTP API once it listens.
 
     Raises:
-        ConfigError: settings cannot be used, or the port is taken.
+        ConfigError: settings or the secret of the webhook cannot be used, or the port is taken.
         DependencyError: the store cannot be opened.
     """
     with Project(directory, overrides=overrides) as project, ended_by_signals() as stop:
         workshop = project.workshop
         steered = steering(project.settings)
         controller = Controller(workshop, steered)
-        with ApiServer(workshop, steered) as api:
+        with Notifier(workshop, lambda: controller.active), ApiServer(workshop, steered) as api:
             announce({"control": api.url})
             run_looks(controller, lambda: workshop.store.head().seq, project.settings.control.interval_s, stop)
         steered.close()

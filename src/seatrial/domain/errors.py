@@ -12,6 +12,7 @@
     │   ├── UnreachableError           a server or index does not answer
     │   ├── AnswerLostError            a connection ended between question and answer
     │   ├── UnreadableAnswerError      what answered is not what should answer there
+    │   ├── NotTakenError              a receiver of notifications answered, and did not take the message
     │   └── StorageFullError           the disk (or a quota) has no room; nothing half-written is left behind
     ├── DataError                  rows that cannot be trained on or scored
     │   ├── SourceError                a data source is missing, unreadable or not what its digest says
@@ -92,6 +93,7 @@ __all__ = [
     "ModelError",
     "ModelNotServedError",
     "NotReadyError",
+    "NotTakenError",
     "OverloadedError",
     "PayloadTooLargeError",
     "RateLimitedError",
@@ -167,6 +169,15 @@ class AnswerLostError(DependencyError):
 
 class UnreadableAnswerError(DependencyError):
     """What answered is not what should answer there."""
+
+
+class NotTakenError(DependencyError):
+    """A receiver of notifications answered, and did not take the message."""
+
+    def __init__(self, message: str, status: int, again_in_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.again_in_s = again_in_s
 
 
 class StorageFullError(DependencyError):

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text
 
-__all__ = ["alias_intents", "leases", "ledger", "metadata", "release_acts", "release_looks", "releases"]
+__all__ = [
+    "alias_intents",
+    "deliveries",
+    "leases",
+    "ledger",
+    "metadata",
+    "release_acts",
+    "release_looks",
+    "releases",
+]
 
 metadata = MetaData()
 
@@ -78,4 +87,13 @@ leases = Table(
     Column("holder", Text, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("until_s", Float, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("receiver", Text, primary_key=True),
+    Column("seq", _SEQ, nullable=False),
+    Column("failing_since_s", Float, nullable=True),
+    Column("fault", Text, nullable=False),
 )
