@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seatrial.cli.options import HERE, Json, ProjectDir
+from seatrial.cli.options import HERE, EndWithStdin, Json, ProjectDir
 from seatrial.cli.output import print_json, say
 
 __all__ = ["add_to"]
@@ -47,11 +47,15 @@ def control(
         int | None, typer.Option(help="Port of the HTTP API; 0 takes a free one; default: control.port.")
     ] = None,
     project: ProjectDir = HERE,
+    end_with_stdin: EndWithStdin = False,
     as_json: Json = False,
 ) -> None:
     """Run the control plane alone: moves releases on and answers people over HTTP, until Ctrl-C."""
     from seatrial.control.plane import run_control_plane
+    from seatrial.flows import lifeline
 
+    if end_with_stdin:
+        lifeline.end_with_stdin()
     chosen = {
         "control.data_plane_url": data_plane_url or None,
         "control.host": host or None,

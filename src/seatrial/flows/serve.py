@@ -19,12 +19,14 @@ from seatrial.bundle import Bundle, BundleIndex
 from seatrial.config import Settings
 from seatrial.domain.errors import NotReadyError
 from seatrial.domain.model import VersionRef
+from seatrial.flows.lifeline import END_WITH_STDIN
 from seatrial.flows.project import Project
 
 __all__ = ["Server", "announced", "bundles_of", "new_api_key", "port_fault", "serve"]
 
 _READY_WITHIN_S = 120.0
 _END_WITHIN_S = 30.0
+_POLL_S = 0.1
 
 
 def serve(
@@ -107,7 +109,7 @@ class Server:
         self.ready_s = 0.0
         self._environment = {**os.environ, **(environment or {})}
         # -P: no module of the working directory may stand in the place of an installed one.
-        self._command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--json", *arguments]
+        self._command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--json", END_WITH_STDIN, *arguments]
         self._process: subprocess.Popen[bytes]
 
     @property
@@ -149,7 +151,7 @@ class Server:
         """
         started = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603  our own command line
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=self._environment
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment
         )
         try:
             addresses = announced(self._process)
@@ -167,7 +169,7 @@ class Server:
         self._end()
 
     def _end(self) -> None:
-        with self._process:  # closes the pipe
+        with self._process:  # closes the pipes
             self._process.terminate()
             try:
                 self._process.wait(timeout=_END_WITHIN_S)
@@ -175,12 +177,23 @@ class Server:
                 self._process.kill()
 
 
-def announced(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """What `seatrial serve --json` prints when it is ready."""
+def announced(process: subprocess.Popen[bytes], given_up: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+    """What `seatrial serve --json` prints when it is ready.
+
+    Args:
+        given_up: asked again and again meanwhile: whether nobody waits for it any more.
+
+    Raises:
+        NotReadyError: it ended instead, took too long, or was given up.
+    """
     assert process.stdout is not None
     deadline_s = time.monotonic() + _READY_WITHIN_S
     printed = b""
-    while select.select([process.stdout], [], [], max(0.0, deadline_s - time.monotonic()))[0]:
+    while time.monotonic() < deadline_s:
+        if given_up():
+            raise NotReadyError("The data plane was told to end before it was ready.")
+        if not select.select([process.stdout], [], [], _POLL_S)[0]:
+            continue
         piece = os.read(process.stdout.fileno(), 65536)
         if not piece:
             raise NotReadyError("The data plane ended before it was ready: its words above say why.")
