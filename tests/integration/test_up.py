@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import pytest
@@ -69,10 +70,10 @@ def up(project: Path, *arguments: str) -> Iterator[Up]:
             process.communicate(timeout=60)
 
 
-def project_in(directory: Path) -> Path:
+def project_in(directory: Path, model: str = MODEL) -> Path:
     """A project with a version in production."""
-    new_house(directory)
-    (directory / "seatrial.toml").write_text(f'[model]\nname = "{MODEL}"\n', "utf-8")
+    new_house(directory, model)
+    (directory / "seatrial.toml").write_text(f'[model]\nname = "{model}"\n', "utf-8")
     return directory
 
 
@@ -83,6 +84,16 @@ def get(url: str) -> Any:
             return json.load(response)
     except OSError:
         return None
+
+
+def predict(url: str) -> Any:
+    """What is answered to a text, whatever the status."""
+    request = urllib.request.Request(url, b'{"texts": ["good"]}', {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+    except HTTPError as refused:
+        return json.load(refused)
 
 
 def runs(pid: int) -> bool:
@@ -123,15 +134,21 @@ def test_both_planes_come_back_and_end_together(tmp_path: Path) -> None:
     assert status == {"model": MODEL, "release": None, "releases": []}
 
 
-def test_a_killed_command_leaves_no_process_and_no_port_behind(tmp_path: Path) -> None:
-    with up(project_in(tmp_path / "project")) as running:
-        pids = list(running.children().values())
+def test_it_keeps_two_projects_and_when_killed_leaves_no_process_and_no_port_behind(tmp_path: Path) -> None:
+    projects = [project_in(tmp_path / "one", "one"), project_in(tmp_path / "two", "two")]
+    with up(tmp_path, *map(str, projects)) as running:
+        addresses, pids = running.addresses, list(running.children().values())
         assert len(pids) == 2
+        assert addresses["models"] == ["one@1", "two@1"]
+        for model in ("one", "two"):
+            assert predict(f"{addresses['public']}/models/{model}/predict")["model"] == model
+            assert get(f"{addresses['control']}/api/v1/ledger?model={model}")[0]["model"] == model
+        assert "one, two" in predict(f"{addresses['public']}/predict")["error"]
         running.process.kill()
         running.process.wait()
         until(lambda: not any(map(runs, pids)))
     for name in ("public", "internal", "control"):
-        socket.create_server(("127.0.0.1", urlsplit(running.addresses[name]).port or 0)).close()
+        socket.create_server(("127.0.0.1", urlsplit(addresses[name]).port or 0)).close()
 
 
 def test_ctrl_c_is_obeyed_at_once_while_a_process_cannot_come_back(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HERE",
+    "Beside",
     "EndWithStdin",
     "Json",
     "ModelRef",
@@ -27,6 +28,10 @@ __all__ = [
 HERE = Path()
 ProjectDir = Annotated[Path, typer.Option("--project", "-C", help="Directory with seatrial.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+Beside = Annotated[
+    list[Path] | None,
+    typer.Option("--beside", metavar="DIR", help="One more project that the process takes care of; repeat for more."),
+]
 EndWithStdin = Annotated[
     bool,
     typer.Option(END_WITH_STDIN, help="End in order when standard input does, so when whoever holds its pipe ends."),

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from seatrial.control.signals import ended_by_signals
 from seatrial.domain.errors import NotReadyError
 from seatrial.flows.lifeline import END_WITH_STDIN
-from seatrial.flows.project import Project
+from seatrial.flows.project import Project, refuse_namesakes
 from seatrial.flows.serve import announced
 
 __all__ = ["Child", "backoff_s", "up"]
@@ -128,21 +128,26 @@ class Child:
         _log.warning("ended by itself, is started again", extra={"what": self.name, "code": code, "in_s": pause_s})
 
 
-def up(directory: Path, refs: Sequence[str], announce: Callable[[dict[str, Any]], None]) -> None:
-    """Keeps both planes of a project running until SIGTERM or Ctrl-C.
+def up(directories: Sequence[Path], announce: Callable[[dict[str, Any]], None]) -> None:
+    """Keeps one data plane and one control plane running for all of the projects, until SIGTERM or Ctrl-C.
 
     Args:
-        refs: versions to serve; none: production.
+        directories: of the projects; ports are the first one's.
         announce: told the addresses of both once both are ready.
 
     Raises:
+        ConfigError: settings cannot be used, or two projects make the same model.
         NotReadyError: one of them could not be started in the first place.
     """
-    serving = Project(directory).settings.serving
-    project = ["--project", str(directory), "--json"]
+    projects = [Project(directory).settings for directory in directories]
+    refuse_namesakes(projects)
+    serving = projects[0].serving
+    project = ["--project", str(directories[0]), "--json"]
+    for directory in directories[1:]:
+        project += ["--beside", str(directory)]
     with ended_by_signals() as stop:
         draining_s = serving.drain_delay_s + serving.drain_s
-        plane = Child("data plane", ["serve", *project, *refs], stop, _END_WITHIN_S + draining_s)
+        plane = Child("data plane", ["serve", *project], stop, _END_WITHIN_S + draining_s)
         control = Child("control plane", ["control", *project], stop)
         try:
             plane.start()

@@ -15,12 +15,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from seatrial.bundle import Bundle, BundleIndex
+from seatrial.bundle import Bundle
 from seatrial.config import Settings
 from seatrial.domain.errors import NotReadyError
-from seatrial.domain.model import VersionRef
 from seatrial.flows.lifeline import END_WITH_STDIN
-from seatrial.flows.project import Project
+from seatrial.flows.project import Project, refuse_namesakes
 
 __all__ = ["Server", "announced", "bundles_of", "new_api_key", "port_fault", "serve"]
 
@@ -30,7 +29,7 @@ _POLL_S = 0.1
 
 
 def serve(
-    project_dir: Path,
+    project_dirs: Sequence[Path],
     refs: Sequence[str],
     directories: Sequence[Path],
     overrides: Mapping[str, Any],
@@ -39,29 +38,32 @@ def serve(
     """Serves until SIGTERM or SIGINT, then finishes what runs and returns.
 
     Args:
-        refs: ``MODEL@V``, resolved through the bundle index; with no directories either, the project's production.
+        project_dirs: of the projects; the first one's section [serving] and home hold for the process.
+        refs: ``MODEL@V``, resolved through the bundle index; with no directories either, what is in production.
         directories: bundle directories to serve as they are.
-        overrides: settings from the command line.
+        overrides: settings from the command line, for all projects.
         announce: told the models and addresses once everything is loaded.
 
     Raises:
         BundleError, RefusedArtifactError, UnknownVersionError: a bundle cannot or may not be served.
-        ConfigError: settings cannot be used, or a port is taken.
+        ConfigError: settings cannot be used, two projects make the same model, or a port is taken.
     """
-    settings = Project(project_dir, overrides=overrides).settings
-    bundles = bundles_of(settings, refs, directories)
+    projects = [Project(directory, overrides=overrides).settings for directory in project_dirs]
+    refuse_namesakes(projects)
+    bundles = bundles_of(projects, refs, directories)
     from seatrial.wiring.serving import run_data_plane
 
-    run_data_plane(settings, bundles, announce)
+    run_data_plane(projects, bundles, announce)
 
 
-def bundles_of(settings: Settings, refs: Sequence[str], directories: Sequence[Path]) -> list[Bundle]:
+def bundles_of(projects: Sequence[Settings], refs: Sequence[str], directories: Sequence[Path]) -> list[Bundle]:
     """Finds the bundles to serve and refuses those that may not be; their files are checked when they are loaded."""
-    index = BundleIndex(settings.bundles_dir)
-    wanted = [VersionRef.parse(ref) for ref in refs]
-    if not wanted and not directories and not settings.serving.handler:
-        wanted = [VersionRef.parse(settings.model.name)]
-    bundles = [index.resolve(ref, settings.serving.artifact, verify=False) for ref in wanted]
+    from seatrial.wiring.serving import find_bundle
+
+    wanted = list(refs)
+    if not wanted and not directories:
+        wanted = [settings.model.name for settings in projects if not settings.serving.handler]
+    bundles = [find_bundle(projects, ref) for ref in wanted]
     bundles += [Bundle.open(directory, verify=False) for directory in directories]
     for bundle in bundles:
         bundle.require_servable()
