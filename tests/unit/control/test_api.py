@@ -16,6 +16,7 @@ from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.release import Phase
 from seatrial.wiring.workshop import Workshop
 from tests.houses import MODEL
+from tests.limits import file_size_limit
 from tests.releases import House, new_house
 
 TOKENS = {role: f"token-of-{role}" for role in ("viewer", "releaser", "admin")}
@@ -118,6 +119,27 @@ def test_a_refused_version_names_its_findings(api: httpx.Client, workshop: Works
     refused = api.post("/releases", json={"ref": f"{MODEL}@2"})
     assert refused.status_code == 409
     assert [finding["check"] for finding in refused.json()["findings"]] == ["acceptance.overload"]
+
+
+def test_a_full_disk_is_a_503_and_nothing_is_on_record(api: httpx.Client) -> None:
+    seq = api.get("/ledger", params={"limit": 1000}).json()[-1]["seq"]
+    with file_size_limit(1024):
+        refused = api.post("/releases", json={"ref": f"{MODEL}@2"})
+    assert refused.status_code == 503, refused.text
+    assert "No room for the ledger" in refused.json()["error"]
+    assert api.get("/releases").json() == []
+    assert api.get("/ledger", params={"limit": 1000}).json()[-1]["seq"] == seq
+    assert api.post("/releases", json={"ref": f"{MODEL}@2"}).status_code == 201
+
+
+def test_a_plan_whose_shares_are_impossible_is_refused(house: House) -> None:
+    house.overrides |= {"control.port": 0, "release.steps": (50.0, 10.0)}
+    workshop = house.workshop()
+    with ApiServer(Projects([Steered(workshop, house.steering)])) as server:
+        refused = httpx.post(f"{server.url}/api/v1/releases", json={"ref": f"{MODEL}@2"}, trust_env=False)
+    assert refused.status_code == 400
+    assert "steps" in refused.json()["error"]
+    workshop.close()
 
 
 def test_what_is_away_or_not_there_is_told(api: httpx.Client, house: House) -> None:
