@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from seatrial import __version__
 from seatrial.control.projects import Projects
 from seatrial.control.statuses import BEGUN, REFUSED, TOO_LARGE, status_of
-from seatrial.control.tokens import Caller, Role, read_tokens, who_asks
+from seatrial.control.tokens import Caller, Role, TokenFile, who_asks
 from seatrial.domain.errors import LedgerConflictError, SeatrialError
 from seatrial.domain.model import VersionRef
 from seatrial.flows.release_acts import Act, act, do, running
@@ -61,13 +61,14 @@ class _Desk:
 
     def __init__(self, workshop: Workshop) -> None:
         section, project = workshop.settings.control, workshop.settings.project_dir
-        self._callers = read_tokens(project / Path(section.tokens_file)) if section.tokens_file else {}
+        self._tokens = TokenFile(project / Path(section.tokens_file)) if section.tokens_file else None
         self._local = Caller(workshop.actor, Role.ADMIN)
 
     def __call__(self, request: Request) -> Caller:
         peer = request.client.host if request.client else None
         local = is_local(peer, request.headers.get("host"), request.headers.get("origin"))
-        return who_asks(request.headers.get("authorization"), self._local if local else None, self._callers)
+        callers = self._tokens.callers if self._tokens else {}
+        return who_asks(request.headers.get("authorization"), self._local if local else None, callers)
 
 
 def create_api(projects: Projects) -> FastAPI:

@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 from seatrial.domain.errors import ConfigError
 
-__all__ = ["is_local", "listen", "new_key"]
+if TYPE_CHECKING:
+    from seatrial.serving.rereading import Follower, Rereadable
+
+__all__ = ["follower_of", "is_local", "listen", "new_key"]
+
+
+def follower_of(source: Rereadable) -> Follower:
+    """Rereads what was made from files when they change; see `serving.rereading`."""
+    from seatrial.serving.rereading import Follower
+
+    return Follower(source)
 
 
 def is_local(peer: str | None, host: str | None, origin: str | None) -> bool:

@@ -90,6 +90,27 @@ def test_roles_and_strangers(api: httpx.Client, house: House, workshop: Workshop
         assert set(refused.json()) == {"error"}
 
 
+def test_tokens_come_and_go_without_a_restart(
+    api: httpx.Client, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = house.directory / "tokens"
+
+    def status_of(role: str) -> int:
+        return api.get("/releases", headers=bearer(role)).status_code
+
+    lines = file.read_text("utf-8").splitlines()
+    file.write_text("\n".join(line for line in lines if not line.startswith("viewer")), "utf-8")
+    assert (status_of("viewer"), status_of("releaser")) == (401, 200)
+    file.write_text("no line of ours", "utf-8")
+    assert (status_of("viewer"), status_of("releaser")) == (401, 200), "what was read last holds"
+    file.unlink()
+    assert (status_of("viewer"), status_of("releaser")) == (401, 200)
+    told = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert told == ["file not reread"] * 2, "once a change, not once a request"
+    file.write_text("\n".join(lines), "utf-8")
+    assert status_of("viewer") == 200
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
