@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seatrial.domain.evidence import Finding, Verdict
+from seatrial.domain.latency import LatencyCounts
 from seatrial.domain.model import Alias
 from seatrial.flows.project import Project
 from seatrial.wiring.workshop import Workshop
@@ -121,6 +123,21 @@ def test_what_is_not_possible_is_a_sentence_and_a_code(
     ended = seatrial("release", *words, "-C", house.directory)
     assert ended.code == code
     assert ended.err.startswith("seatrial: ")
+
+
+def test_a_forecast_takes_its_hours_from_live_traffic(seatrial: Command, house: House) -> None:
+    seen = house.plane.latencies(MODEL, 1)
+    house.plane.counted(replace(seen, over_s=seen.requests * 4.0))
+    live = told(seatrial, house, "plan")
+    assert live["requests_per_s"] == pytest.approx(0.25)
+    assert live["steps"][0]["budget_h"] == pytest.approx(400 / 0.25 / 3600)
+    assert live["requests_per_s_origin"].startswith(f"from live traffic: {seen.requests} requests in ")
+    stated = told(seatrial, house, "plan", "--scenario", "requests-per-s=2")
+    assert (stated["requests_per_s"], stated["requests_per_s_origin"]) == (2.0, "assumed")
+    house.plane.counted(LatencyCounts(seen.edges_s, (99, *[0] * len(seen.edges_s)), 1.0))
+    assert told(seatrial, house, "plan")["requests_per_s_origin"] == "assumed", "too few to tell"
+    house.plane.answers = False
+    assert told(seatrial, house, "plan")["requests_per_s_origin"] == "assumed"
 
 
 @pytest.mark.parametrize("steps", ["[50.0, 10.0, 100.0]", "[10.0, 50.0]", "[10.0, 101.0]", "[]"])
