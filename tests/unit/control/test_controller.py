@@ -8,7 +8,7 @@ import sqlite3
 
 import pytest
 
-from seatrial.domain.errors import LeaseLostError, SeatrialError, StorageFullError
+from seatrial.domain.errors import LeaseLostError, SeatrialError, StorageFullError, UnreachableError
 from seatrial.domain.evidence import Verdict
 from seatrial.domain.model import Alias
 from seatrial.domain.release import Action, Decision, Phase
@@ -82,6 +82,29 @@ def test_a_fault_after_the_full_rollout_returns_to_the_previous_version(house: H
     assert workshop.store.aliases(MODEL) == {Alias.PRODUCTION: 1}
     assert house.plane.current(MODEL) is not None
     assert house.plane.applied[-1].percents == ((1, 100.0),)
+
+
+def test_a_version_that_could_not_be_unloaded_is_tried_again(
+    house: House, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.begin(workshop)
+    controller = house.controller(workshop)
+    controller.look()
+    act(workshop, MODEL, Act("rollback", "bob", house.now_s))
+    refused: list[int] = []
+
+    def busy(_model: str, version: int) -> None:
+        refused.append(version)
+        raise UnreachableError("Its requests still run.")
+
+    monkeypatch.setattr(house.plane, "retire", busy)
+    for _ in range(3):
+        controller.look()
+    assert refused == [2, 2, 2], "at each look"
+    assert house.shares() == [(1, 100.0)], "traffic does not wait for it"
+    monkeypatch.undo()
+    controller.look()
+    assert house.plane.loaded[MODEL] == {1}
 
 
 def test_without_traffic_nothing_moves_and_the_same_hold_is_recorded_once(house: House, workshop: Workshop) -> None:
