@@ -10,7 +10,7 @@ from seatrial.domain.errors import ConfigError
 if TYPE_CHECKING:
     from seatrial.serving.rereading import Follower, Rereadable
 
-__all__ = ["follower_of", "is_local", "listen", "new_key"]
+__all__ = ["follower_of", "is_local", "listen", "new_key", "status_of"]
 
 
 def follower_of(source: Rereadable) -> Follower:
@@ -32,6 +32,13 @@ def new_key() -> str:
     from seatrial.serving.api_keys import new_key
 
     return new_key()
+
+
+def status_of(kind: type[Exception]) -> int:
+    """The HTTP status of an error class; see `serving.http_errors`."""
+    from seatrial.serving.http_errors import status_of
+
+    return status_of(kind)
 
 
 def listen(host: str, port: int) -> tuple[socket.socket, str]:
