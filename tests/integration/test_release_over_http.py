@@ -20,7 +20,7 @@ from seatrial.domain.errors import InferenceError
 from seatrial.domain.evidence import Verdict, worst
 from seatrial.domain.inference import InferenceEngine
 from seatrial.domain.model import Alias, VersionRef
-from seatrial.domain.release import Phase, ReleaseState
+from seatrial.domain.release import Action, Phase, ReleaseState
 from seatrial.engines.fake_engine import FakeEngine
 from seatrial.flows.release_start import ReleaseRequest, start
 from seatrial.wiring.steering import steering
@@ -150,3 +150,26 @@ def test_a_version_that_fails_a_tenth_is_rolled_back_in_its_first_step(tmp_path:
         (model,) = here.run.request("GET", "/admin/models", internal=True).document["models"]
         assert model["traffic"] == "1"
         assert worst(here.workshop.store.verify([here.workshop.store.head()])) is Verdict.PASS
+
+
+def test_a_storm_of_bad_requests_moves_no_release(tmp_path: Path) -> None:
+    with site(tmp_path, lambda _call: 0.0, {}) as here, contextlib.closing(steering(here.workshop.settings)) as steered:
+        here.traffic(2 * BETWEEN_LOOKS)
+        controller = Controller(here.workshop, steered, lambda: here.now_s)
+        assert start(here.workshop, steered, ReleaseRequest(f"{MODEL}@2", "ann", here.now_s)).record is not None
+        controller.look()
+        with contextlib.closing(here.run.connect()) as connection:
+            for number in range(3 * BETWEEN_LOOKS):
+                body = json.dumps({"texts": [" "], "unit": f"stranger-{number}"})
+                connection.request("POST", "/predict", body, {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                answer.read()
+                here.statuses[answer.status] += 1
+        looked = controller.look()
+        assert looked is not None
+        (decision,) = looked
+        assert here.statuses[400] == 3 * BETWEEN_LOOKS
+        assert decision.action is Action.HOLD
+        (step,) = here.workshop.store.releases.latest()[MODEL].counters.steps
+        assert (step.requests, step.challenger.failed_requests, step.champion.failed_requests) == (0, 0, 0)
+        controller.close()

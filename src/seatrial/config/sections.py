@@ -424,7 +424,7 @@ class ControlSettings(Section):
     data_plane_timeout_s: Seconds = 10.0
     """How long the data plane may take over an answer, the loading of a version aside."""
     tokens_file: str = ""
-    """File with a line `name:role:sha256` for each token of the HTTP API; empty: only this machine may ask."""
+    """File with a line `name:role:sha256` for each token of the HTTP API, reread; empty: only this machine may ask."""
 
 
 class StoreSettings(Section):

@@ -13,7 +13,7 @@ import secrets
 import time
 from collections.abc import Callable
 
-from seatrial.domain.errors import DependencyError, LeaseLostError, LedgerConflictError
+from seatrial.domain.errors import DependencyError, LeaseLostError, LedgerConflictError, SeatrialError
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.model import Alias
 from seatrial.domain.release import Action, Decision, TrafficSplit
@@ -61,7 +61,7 @@ class Controller:
 
         Raises:
             LeaseLostError: another controller took over during the look.
-            DependencyError: the store cannot be used; nothing was decided.
+            SeatrialError: nothing was decided about one model at least, since the store or its record cannot be used.
         """
         book, ttl_s = self._workshop.store.releases, self._workshop.settings.control.lease_s
         lease = book.lease(self.holder, self._clock(), ttl_s)
@@ -69,13 +69,20 @@ class Controller:
         if lease is None:
             self._applied.clear()  # whoever has it may set another split meanwhile
             return None
-        decisions = []
+        decisions, faults = [], []
         for model, record in book.latest().items():
             current = record
-            if not record.state.phase.over:
-                current, decision = self._decided(record, lease.fence)
-                decisions.append(decision)
-            self._follow(model, current, lease.fence)
+            try:
+                if not record.state.phase.over:
+                    current, decision = self._decided(record, lease.fence)
+                    decisions.append(decision)
+                self._follow(model, current, lease.fence)
+            except LeaseLostError:
+                raise
+            except SeatrialError as fault:  # a row that somebody edited, say: no other model waits for its repair
+                faults.append(fault)
+        if faults:
+            raise faults[0]
         return decisions
 
     def close(self) -> None:

@@ -25,10 +25,12 @@ class LatencyCounts:
     Attributes:
         edges_s: of the buckets, rising.
         counts: requests in each bucket, and one more for those above the last edge.
+        over_s: for how long they were counted; 0: that is not known.
     """
 
     edges_s: tuple[float, ...]
     counts: tuple[int, ...]
+    over_s: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.counts) != len(self.edges_s) + 1:
