@@ -1,4 +1,4 @@
-"""Commands that look after an installation: config show, new-key and new-token, doctor."""
+"""Commands that look after an installation: config show, new-key and new-token, doctor, gc."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import typer
 
 from seatrial.cli.exit_codes import UNREACHABLE, USAGE
 from seatrial.cli.options import HERE, Json, ProjectDir, open_project
-from seatrial.cli.output import print_json, print_table, say
+from seatrial.cli.output import print_json, print_table, say, size_text
+from seatrial.cli.progress import progress_display
 
 __all__ = ["add_to"]
 
@@ -20,6 +21,7 @@ def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.add_typer(_config, name="config", help="Settings.")
     app.command()(doctor)
+    app.command("gc")(collect)
 
 
 @_config.command("show")
@@ -85,3 +87,21 @@ def doctor(project: ProjectDir = HERE, as_json: Json = False) -> None:
     broken = [check for check in checks if check.state.value == "broken"]
     if broken:
         raise typer.Exit(UNREACHABLE if all(check.outside for check in broken) else USAGE)
+
+
+def collect(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would go, and delete nothing.")] = False,
+    project: ProjectDir = HERE,
+    as_json: Json = False,
+) -> None:
+    """Delete what the policy in [store] lets go; never what the ledger cites as served, nor what has an alias."""
+    with open_project(project) as opened, progress_display() as progress:
+        collected = opened.gc(dry_run=dry_run, progress=progress)
+    if as_json:
+        print_json(collected.to_json())
+        return
+    if collected.removals:
+        rows = [(one.kind, one.what, one.why, size_text(one.size_bytes)) for one in collected.removals]
+        print_table(("kind", "what", "why", "size"), rows)
+    verb = "would go" if dry_run else "deleted"
+    say(f"{len(collected.removals)} {verb}, {size_text(collected.size_bytes)} in all.")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from seatrial.flows.acceptance import Acceptance
     from seatrial.flows.deploy import Converted
     from seatrial.flows.develop import Developed
+    from seatrial.flows.gc import Collected
     from seatrial.store.ledger import LedgerEntry
     from seatrial.wiring.workshop import Workshop
 
@@ -115,6 +116,12 @@ class Project:
         from seatrial.flows.audit import verify
 
         return verify(self.workshop, models, heads, repair=repair)
+
+    def gc(self, *, dry_run: bool = False, progress: Progress = SILENT) -> Collected:
+        """Deletes what the policy in ``[store]`` lets go; never what the ledger cites as served."""
+        from seatrial.flows.gc import collect
+
+        return collect(self.workshop, progress, dry_run=dry_run)
 
     def close(self) -> None:
         """Closes what was opened."""

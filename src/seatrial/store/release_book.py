@@ -20,6 +20,8 @@ from seatrial.store.releases import (
     ReleaseChange,
     ReleaseRecord,
     changed,
+    count_old_looks,
+    delete_old_looks,
     insert_release,
     note_acts,
     read_acts,
@@ -134,6 +136,16 @@ class ReleaseBook:
         """State and counters after every look that changed something: enough to decide all of it again."""
         with self._database.read() as connection:
             return read_looks(connection, release)
+
+    def old_looks(self, before: datetime) -> tuple[int, int]:
+        """How many looks at ended releases are older than a moment, and their size in characters; not the last ones."""
+        with self._database.read() as connection:
+            return count_old_looks(connection, before)
+
+    def forget_looks(self, before: datetime) -> None:
+        """Deletes the looks that `old_looks` counts; the end of each release stays."""
+        with self._database.write() as connection:
+            delete_old_looks(connection, before)
 
     def lease(self, holder: str, now_s: float, ttl_s: float) -> Lease | None:
         """Takes the controller's lease or prolongs one's own; None where somebody else has it."""
