@@ -20,7 +20,7 @@ from seatrial.config.sections import (
     StoreSettings,
     TrainingSettings,
 )
-from seatrial.config.settings import Settings, mask, sqlite_path
+from seatrial.config.settings import Settings, mask, sqlite_path, sqlite_url
 
 __all__ = [
     "CONFIG_FILE",
@@ -40,4 +40,5 @@ __all__ = [
     "load_settings",
     "mask",
     "sqlite_path",
+    "sqlite_url",
 ]

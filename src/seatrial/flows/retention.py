@@ -23,14 +23,13 @@ from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry
 from seatrial.wiring import keeping
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["Removal", "keepers", "looks_before", "removals", "size_bytes"]
+__all__ = ["Removal", "is_half_written", "keepers", "looks_before", "removals", "size_bytes"]
 
 _DAY_S = 86400.0
 _ABANDONED_S = 3600.0
 """Half-written files that are younger may be another process's, at work on them now."""
 # Names that `bundle.atomic` gives to what is not whole yet: of a directory, and of a file.
-_PARTIAL_DIRECTORY = re.compile(r"\..+\.partial-[a-z0-9_]{8}(\.retired)?")
-_PARTIAL_FILE = re.compile(r"\..+\.[a-z0-9_]{8}")
+_HALF_WRITTEN = re.compile(r"\..+(\.partial-[a-z0-9_]{8}(\.retired)?|\.[a-z0-9_]{8})")
 _SERVED = (Alias.PRODUCTION, Alias.PREVIOUS)
 
 
@@ -186,10 +185,21 @@ def _half_written(root: Path) -> Iterator[Path]:
         if MANIFEST_FILE in files:
             names.clear()
             continue
-        partial = {name for name in names if _PARTIAL_DIRECTORY.fullmatch(name)}
-        yield from (here / name for name in partial)
-        yield from (here / name for name in files if _PARTIAL_FILE.fullmatch(name))
+        partial = {name for name in names if is_half_written(name)}
+        yield from (here / name for name in (*partial, *files) if is_half_written(name))
         names[:] = [name for name in names if name not in partial and name != "mlartifacts"]
+
+
+def is_half_written(name: str) -> bool:
+    """Whether `bundle.atomic` gave the name to something that was not whole yet.
+
+    Example:
+        >>> is_half_written(".onnx-fp32.partial-k3_9zq1x"), is_half_written(".index.json.k3_9zq1x")
+        (True, True)
+        >>> is_half_written(".lock"), is_half_written("index.json")
+        (False, False)
+    """
+    return _HALF_WRITTEN.fullmatch(name) is not None
 
 
 def _last_use_s(path: Path, *, by_reading: bool = True) -> float:

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from seatrial.bundle import storage_errors
 from seatrial.domain.errors import BackupError, StorageFullError, UnreachableError
 
-__all__ = ["copy_database", "move_files"]
+__all__ = ["copy_database", "move_files", "noted_tags"]
 
 _PAGES_AT_ONCE = 4096
 _WAIT_S = 30
@@ -40,11 +40,11 @@ def copy_database(database: Path, copy: Path) -> None:
 
 
 def move_files(database: Path, before: str, after: str) -> None:
-    """Replaces the place of artifacts wherever the database names one below it: MLflow writes whole paths.
+    """Moves every place that the database names below a directory to another one: MLflow writes whole paths.
 
     Args:
-        before: URI of the directory of artifacts when the database was copied.
-        after: URI of the directory where they lie from now on.
+        before: URI of a directory above the artifacts when the database was copied.
+        after: URI of the directory that has taken its place.
 
     Raises:
         BackupError: it is no database, or a damaged one.
@@ -63,6 +63,16 @@ def move_files(database: Path, before: str, after: str) -> None:
                     )
     except sqlite3.Error as error:
         raise BackupError(f"{database.name} is no whole database ({error}). Use another copy of the backup.") from error
+
+
+def noted_tags(database: Path, key: str) -> list[str]:
+    """What a tag of the registered models says in a database, as far as that can be read."""
+    try:
+        with contextlib.closing(sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT value FROM registered_model_tags WHERE key = ?", (key,))
+            return [str(value) for (value,) in rows]
+    except sqlite3.Error:
+        return []
 
 
 def _path(uri: str) -> str:

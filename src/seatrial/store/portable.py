@@ -38,21 +38,27 @@ class _Heading(NamedTuple):
 
 
 class PortableStore:
-    """Copies a store out while others read and write it."""
+    """Copies a store out while others read and write it.
 
-    def __init__(self, database: Database) -> None:
+    Args:
+        signing_key: signs the head, None where heads are not signed.
+    """
+
+    def __init__(self, database: Database, signing_key: bytes | None) -> None:
         self._database = database
+        self._signing_key = signing_key
 
     def write(self, write_line: Callable[[bytes], object]) -> LedgerHead:
         """Gives every row of one moment, line by line, in constant memory.
 
         Returns:
-            The ledger's head at that moment, unsigned.
+            The ledger's head at that moment, signed where there is a key.
         """
         with self._database.read() as connection:
             for line in _lines(connection):
                 write_line(line)
-            return last_head(connection)
+            head = last_head(connection)
+        return head.signed(self._signing_key) if self._signing_key else head
 
 
 def load_rows(url: str, path: Path) -> bool:

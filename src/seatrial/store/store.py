@@ -50,7 +50,7 @@ class Store:
         self._signing_key = signing_key
         self._clock = clock
         self.releases = ReleaseBook(database, clock, _announce)
-        self.portable = PortableStore(database)
+        self.portable = PortableStore(database, signing_key)
 
     @classmethod
     def open(cls, url: str, *, signing_key: bytes | None = None, clock: Callable[[], datetime] = _utc_now) -> Store:

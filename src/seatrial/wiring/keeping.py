@@ -7,7 +7,7 @@ from pathlib import Path
 
 from seatrial.config import Settings
 
-__all__ = ["Segment", "copy_registry", "journal_segments", "move_registry", "split_versions"]
+__all__ = ["Segment", "copy_registry", "journal_segments", "move_registry", "noted_tags", "split_versions"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +44,13 @@ def copy_registry(database: Path, copy: Path) -> None:
     from seatrial.registry.mlflow_copy import copy_database
 
     copy_database(database, copy)
+
+
+def noted_tags(database: Path, key: str) -> list[str]:
+    """What a tag says in a registry's sqlite database, which may be damaged; see `registry.mlflow_copy`."""
+    from seatrial.registry import mlflow_copy
+
+    return mlflow_copy.noted_tags(database, key)
 
 
 def move_registry(database: Path, before: str, after: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -21,6 +23,7 @@ from seatrial.flows import audit, followers, gc
 from seatrial.flows.deploy import first_release
 from seatrial.flows.gc import collect
 from seatrial.flows.lock import project_lock
+from seatrial.registry.memory_registry import MemoryRegistry
 from seatrial.store.ledger import EntryKind
 from seatrial.store.releases import ReleaseChange
 from seatrial.wiring.workshop import Workshop
@@ -33,10 +36,11 @@ DAY = timedelta(days=1)
 NOW = datetime.now(UTC)
 
 
-@pytest.fixture
-def lived(tmp_path: Path) -> Iterator[Workshop]:
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> MemoryRegistry:
     """Versions 1 to 4: 1 was in production, 2 is, 3 was never served, 4 is the candidate."""
-    workshop = open_workshop(tmp_path, overrides={"store.keep_versions": 1})
+    registry = MemoryRegistry(tmp_path_factory.mktemp("template") / "registry")
+    workshop = open_workshop(registry.directory.parent, registry)
     for number in range(1, 5):
         version = enrol(workshop, 1.0 / number)
         make_artifact(workshop, version)
@@ -45,6 +49,17 @@ def lived(tmp_path: Path) -> Iterator[Workshop]:
         if number == 2:
             promote(workshop, 2)
     followers.anchor(workshop, MODEL)
+    workshop.close()
+    return registry
+
+
+@pytest.fixture
+def lived(template: MemoryRegistry, tmp_path: Path) -> Iterator[Workshop]:
+    """The template's project, as one's own."""
+    shutil.copytree(template.directory.parent, tmp_path, dirs_exist_ok=True)
+    registry = MemoryRegistry(tmp_path / "registry")
+    registry._models = copy.deepcopy(template._models)
+    workshop = open_workshop(tmp_path, registry, {"store.keep_versions": 1})
     yield workshop
     workshop.close()
 
@@ -185,7 +200,7 @@ def test_caches_go_by_their_last_use(lived: Workshop) -> None:
 
 
 def test_half_written_files_of_killed_processes_go_and_others_stay(lived: Workshop) -> None:
-    home, old, young = lived.settings.home, [], []
+    home, old = lived.settings.home, []
     for name in (".onnx-fp32.partial-abcd1234", ".onnx-fp32.partial-ab_d1234.retired"):
         directory = lived.settings.bundles_dir / MODEL / "2" / name
         directory.mkdir()
@@ -231,14 +246,14 @@ def test_killed_anywhere_it_goes_on_and_the_record_verifies_in_between(
 ) -> None:
     """The fuse burns before each call of the store and the index, and before and in the middle of each deletion."""
     directory, registry = lived.settings.project_dir, lived.registry
-    whole = gc.shutil.rmtree
+    whole = shutil.rmtree
     for kills_at in range(1, 60):
         fuse = Fuse(kills_at)
         workshop = open_workshop(directory, registry, {"store.keep_versions": 1})
         make_artifact(workshop, registry.get_version(MODEL, 3))  # as before the first gc, whatever the last one left
         fused = open_workshop(directory, registry, {"store.keep_versions": 1})
-        fused.store = Fused(fused.store, fuse)
-        fused.index = Fused(fused.index, fuse)
+        fused.store = Fused(fused.store, fuse)  # type: ignore[assignment]  # stands before the store
+        fused.index = Fused(fused.index, fuse)  # type: ignore[assignment]  # and the index
 
         def rmtree(path: Path, fuse: Fuse = fuse) -> None:
             fuse()
@@ -246,7 +261,7 @@ def test_killed_anywhere_it_goes_on_and_the_record_verifies_in_between(
             fuse()
             whole(path)
 
-        monkeypatch.setattr(gc.shutil, "rmtree", rmtree)
+        monkeypatch.setattr(shutil, "rmtree", rmtree)
         try:
             collect(fused, SILENT)
             ended = True
