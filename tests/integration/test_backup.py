@@ -5,74 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from seatrial.config import load_settings
 from seatrial.domain.errors import BackupError, ConfigError, StorageFullError, UnreachableError, UsageError
 from seatrial.domain.evidence import Verdict, worst
 from seatrial.domain.progress import SILENT
 from seatrial.flows import audit
 from seatrial.flows.backup import BackedUp, back_up
-from seatrial.flows.deploy import first_release
 from seatrial.flows.followers import anchor
 from seatrial.flows.lock import project_lock
 from seatrial.flows.restore import Restored, restore
 from seatrial.wiring.workshop import Workshop
-from tests.backups import sealed
-from tests.houses import MODEL, enrol, make_artifact
+from tests.backups import KEY, SETTINGS, copy_of, opened, sealed, with_key
+from tests.houses import MODEL
 from tests.ledgers import note, tamper
 from tests.limits import file_size_limit
+from tests.projects import seatrial
 from tests.servers import postgresql
-
-SETTINGS = f'[model]\nname = "{MODEL}"\n'
-KEY = '\n[store]\nsigning_key_file = ".seatrial/key"\n'
-
-
-@pytest.fixture(scope="module")
-def origin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
-    """Version 1 in production, 2 the candidate, a journal, and things that no backup takes."""
-    directory = tmp_path_factory.mktemp("origin")
-    home = directory / ".seatrial"
-    (home / "journal").mkdir(parents=True)
-    (home / "key").write_bytes(b"a key of the auditors")
-    (directory / "seatrial.toml").write_text(SETTINGS + KEY)
-    workshop = opened(directory)
-    for seed in (1.0, 0.5):
-        version = enrol(workshop, seed)
-        make_artifact(workshop, version)
-        first_release(workshop, version)
-    anchor(workshop, MODEL)
-    (home / "journal" / "0001764037284123.journal").write_bytes(b'65253ccb {"at_s":1.5}\n65253ccb {"at_s"')
-    (home / "traffic.json").write_text("{}")
-    (home / ".index.json.abcd1234").write_text("half")
-    assert worst(audit.verify(workshop, [])) is Verdict.PASS
-    yield workshop
-    workshop.close()
-
-
-@pytest.fixture(scope="module")
-def backup(origin: Workshop, tmp_path_factory: pytest.TempPathFactory) -> BackedUp:
-    return back_up(origin, tmp_path_factory.mktemp("backups") / "monday", SILENT)
 
 
 @pytest.fixture
 def spoilt(backup: BackedUp, tmp_path: Path) -> Path:
     """A copy to be damaged."""
     return Path(shutil.copytree(backup.directory, tmp_path / "spoilt"))
-
-
-def opened(directory: Path) -> Workshop:
-    return Workshop(load_settings(directory, environment={}))
-
-
-def copy_of(origin: Workshop, directory: Path) -> Path:
-    """The same project once more, to be spoilt."""
-    shutil.copytree(origin.settings.home, directory / ".seatrial")
-    shutil.copy(origin.settings.project_dir / "seatrial.toml", directory)
-    return directory
 
 
 def same_life(origin: Workshop, directory: Path) -> None:
@@ -82,7 +39,7 @@ def same_life(origin: Workshop, directory: Path) -> None:
         assert audit.history(workshop, MODEL) == audit.history(origin, MODEL)
         assert workshop.store.aliases(MODEL) == origin.store.aliases(MODEL)
         assert workshop.index.read() == origin.index.read()
-        for number in (1, 2):
+        for number in (1, 2, 3):
             version = workshop.registry.get_version(MODEL, number)
             fetched = workshop.registry.fetch_bundle(version, "source", directory / f"fetched-{number}")
             assert (fetched / "model.onnx").is_file()
@@ -192,6 +149,19 @@ def test_settings_that_lack_a_password_are_not_used(spoilt: Path, tmp_path: Path
     assert not (tmp_path / "p").exists()
 
 
+def test_keys_that_no_backup_holds_are_asked_for_first_and_stay(backup: BackedUp, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="no backup holds keys"):
+        restore(backup.directory, tmp_path / "p", SILENT)
+    assert not (tmp_path / "p").exists()
+    directory = with_key(tmp_path / "p")
+    (directory / ".seatrial" / "key").chmod(0o600)
+    restored = restore(backup.directory, directory, SILENT)  # a home with keys alone is an empty one
+    assert worst(restored.findings) is Verdict.PASS
+    assert (directory / ".seatrial" / "key").read_bytes() == b"a key of the auditors"
+    assert (directory / ".seatrial" / "key").stat().st_mode & 0o777 == 0o600
+    assert (directory / "seatrial.toml").read_text() == SETTINGS + KEY
+
+
 @pytest.mark.parametrize(
     ("name", "spoil", "reason"),
     [
@@ -213,9 +183,8 @@ def test_a_damaged_backup_is_refused_by_the_name_of_the_file(
 ) -> None:
     spoil(spoilt / name)  # type: ignore[operator]  # a function of the table above
     with pytest.raises(BackupError, match=reason):
-        restore(spoilt, tmp_path / "p", SILENT)
-    left = [path.name for path in (tmp_path / "p").rglob("*")] if (tmp_path / "p").exists() else []
-    assert set(left) <= {".seatrial", ".lock"}
+        restore(spoilt, with_key(tmp_path / "p"), SILENT)
+    assert {path.name for path in (tmp_path / "p").rglob("*")} <= {".seatrial", ".lock", "key"}
 
 
 @pytest.mark.parametrize("name", ["../outside", "/etc/outside", "home/../../outside", "home//x", "backup.json"])
@@ -264,19 +233,33 @@ def test_a_full_disk_leaves_nothing_half(origin: Workshop, backup: BackedUp, tmp
         back_up(origin, tmp_path / "b", SILENT)
     assert list(tmp_path.iterdir()) == []
     with file_size_limit(100_000), pytest.raises(StorageFullError):
-        restore(backup.directory, tmp_path / "p", SILENT)
-    assert {path.name for path in (tmp_path / "p").rglob("*")} <= {".seatrial", ".lock"}
+        restore(backup.directory, with_key(tmp_path / "p"), SILENT)
+    assert {path.name for path in (tmp_path / "p").rglob("*")} <= {".seatrial", ".lock", "key"}
 
 
 def test_a_restore_waits_for_nobody(backup: BackedUp, tmp_path: Path) -> None:
     with project_lock(tmp_path / ".seatrial"), pytest.raises(UnreachableError, match="Another command"):
-        restore(backup.directory, tmp_path, SILENT, force=True)
+        restore(backup.directory, with_key(tmp_path), SILENT, force=True)
 
 
 def test_a_bundle_that_is_damaged_here_is_copied_and_named(origin: Workshop, tmp_path: Path) -> None:
     directory = copy_of(origin, tmp_path / "p")
-    (directory / ".seatrial" / "bundles" / MODEL / "2" / "onnx-fp32" / "model.onnx").write_bytes(b"?")
+    (directory / ".seatrial" / "bundles" / MODEL / "3" / "onnx-fp32" / "model.onnx").write_bytes(b"?")
     workshop = opened(directory)
     made = back_up(workshop, tmp_path / "b", SILENT)
     workshop.close()
-    assert [line.partition(":")[0] for line in made.manifest.damaged] == [f"bundles/{MODEL}/2/onnx-fp32"]
+    assert [line.partition(":")[0] for line in made.manifest.damaged] == [f"bundles/{MODEL}/3/onnx-fp32"]
+
+
+def test_the_commands_say_what_they_did(origin: Workshop, tmp_path: Path) -> None:
+    directory = copy_of(origin, tmp_path / "p")
+    planned = seatrial(directory, "gc", "--dry-run")
+    assert f"{MODEL}@2/onnx-fp32" in planned
+    assert "1 would go" in planned
+    assert f"{MODEL}@2/onnx-fp32" in seatrial(directory, "gc")
+    said = seatrial(directory, "backup", str(tmp_path / "b"))
+    assert "left out: key: a secret" in said
+    assert f"read back, in {tmp_path / 'b'}" in said
+    restored = seatrial(tmp_path, "restore", str(tmp_path / "b"), "--into", str(with_key(tmp_path / "again")))
+    assert restored.splitlines()[-1] == f"{MODEL}@1 is in production."
+    seatrial(tmp_path / "again", "models", "verify")

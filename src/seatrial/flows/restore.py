@@ -36,6 +36,7 @@ from seatrial.flows.backup_manifest import (
 )
 from seatrial.flows.followers import HEAD_TAG
 from seatrial.flows.lock import project_lock
+from seatrial.flows.state_files import secret_paths
 from seatrial.store.ledger import LedgerHead
 from seatrial.store.portable import load_rows
 from seatrial.store.store import Store
@@ -84,7 +85,7 @@ def restore(source: Path, project_dir: Path, progress: Progress, *, force: bool 
     Raises:
         BackupError: the backup is not whole, or not the one that was written; nothing was changed.
         UsageError: there is a state already, and `force` was not said; or the ledger's database is not empty.
-        ConfigError: the backup's settings lack their passwords, and the project has none of its own.
+        ConfigError: passwords or keys, which no backup holds, are missing.
         StorageFullError: no room; nothing was changed.
         UnreachableError: another command works on the project.
     """
@@ -92,6 +93,7 @@ def restore(source: Path, project_dir: Path, progress: Progress, *, force: bool 
     settings = _settings_for(source, manifest, project_dir.absolute())
     for path in () if force else _taken(settings):
         raise UsageError(f"{path} is not empty: restore --force moves what is there aside, or name another --into.")
+    _require_key(settings)
     project_dir.mkdir(parents=True, exist_ok=True)
     with project_lock(settings.home, wait=False):
         noted = _noted_heads(settings)
@@ -126,6 +128,7 @@ class _Restoration:
             with self._progress.step("copy", total=self._manifest.size_bytes // _MIB + 1) as self._step:
                 write_directory_atomically(self._staging, self._fill)
                 self._place(_moved(self._settings, self._staging), apart=True)
+            self._keep_secrets()
             self._mend_index()
             self._place_settings()
             kept = _aside(self._settings.home)
@@ -163,6 +166,14 @@ class _Restoration:
     def _fill_bundles(self, directory: Path) -> None:
         for rest, name in self._manifest.below(BUNDLES).items():
             self._copy(name, directory / rest)
+
+    def _keep_secrets(self) -> None:
+        """Keys and tokens that lie below the home stay there: no backup holds any."""
+        for path in secret_paths(self._settings):
+            if _is_below(path, self._settings.home.resolve()) and path.is_file():
+                target = self._staging / path.relative_to(self._settings.home.resolve())
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, target)
 
     def _mend_index(self) -> None:
         """Makes the bundle index say what the record says: it may have been copied a moment later."""
@@ -223,13 +234,23 @@ def _moved(settings: Settings, home: Path) -> Settings:
 
 
 def _taken(settings: Settings) -> Iterator[Path]:
-    """Places of the state that hold something, but for a ledger's: that one looks for itself."""
-    registry = sqlite_path(settings.tracking_uri)
+    """Places of the state that hold more than keys, but for a ledger's: that one looks for itself."""
+    registry, secrets = sqlite_path(settings.tracking_uri), secret_paths(settings)
     for place in (settings.home, settings.bundles_dir):
-        if place.is_dir() and any(path.name != ".lock" for path in place.iterdir()):
+        if place.is_dir() and any(path.name != ".lock" and path.resolve() not in secrets for path in place.iterdir()):
             yield place
     if registry and registry.exists():
         yield registry
+
+
+def _require_key(settings: Settings) -> None:
+    """Raises ConfigError early where the ledger's signing key, which no backup holds, is missing."""
+    name = settings.store.signing_key_file
+    if name and not (settings.project_dir / Path(name).expanduser()).is_file():
+        raise ConfigError(
+            f"store.signing_key_file: {settings.project_dir / name} is not there, and no backup holds keys: put it "
+            "there first, or set another."
+        )
 
 
 def _is_below(path: Path | None, directory: Path) -> bool:
