@@ -104,7 +104,7 @@ def _served(entries: Iterable[LedgerEntry]) -> dict[int, str]:
 def _arms(payload: Mapping[str, Any]) -> Iterator[Any]:
     """The versions that an entry names as arms of a comparison, at any depth."""
     for key, value in payload.items():
-        if key in ("a", "b", "champion", "challenger"):
+        if key in ("champion", "challenger", "control", "treatment"):
             yield value
         if isinstance(value, Mapping):
             yield from _arms(value)
@@ -141,11 +141,21 @@ def _journal(workshop: Workshop, now: datetime) -> Iterator[Removal]:
 
 
 def _needed_from_s(workshop: Workshop) -> float:
-    """Since when the journal is needed by a release that is under way, seconds since 1970; infinite where by none."""
+    """Since when the journal is needed by a release or an experiment that is under way, seconds since 1970.
+
+    Infinite where none is. An experiment counts what units send within its outcome window, so all since its start.
+    """
     running = {one.state.release for one in workshop.store.releases.latest().values() if not one.state.phase.over}
-    if not running:
-        return float("inf")
-    return min(entry.at.timestamp() for entry in workshop.store.entries() if entry.payload.get("release") in running)
+    begun: dict[str, float] = {}
+    for entry in workshop.store.entries(kind=EntryKind.DECISION):
+        release, experiment = entry.payload.get("release"), entry.payload.get("experiment")
+        if experiment and entry.payload.get("action") == "stop":
+            begun.pop(f"experiment {experiment}", None)
+        elif experiment:
+            begun.setdefault(f"experiment {experiment}", entry.at.timestamp())
+        elif release and release in running:
+            begun.setdefault(f"release {release}", entry.at.timestamp())
+    return min(begun.values(), default=float("inf"))
 
 
 def _looks(workshop: Workshop, now: datetime) -> Iterator[Removal]:

@@ -132,7 +132,9 @@ def test_arms_of_a_release_stay_for_good(lived: Workshop) -> None:
 
 
 def test_arms_of_an_experiment_stay_for_good(lived: Workshop) -> None:
-    lived.store.append(EntryKind.DECISION, MODEL, None, {"experiment": "e-1", "plan": {"a": 2, "b": 3}}, "a")
+    lived.store.append(
+        EntryKind.DECISION, MODEL, None, {"experiment": "e-1", "plan": {"control": 3, "treatment": 2}}, "a"
+    )
     assert collect(lived, SILENT).removals == ()
 
 
@@ -171,6 +173,20 @@ def test_the_journal_of_a_release_under_way_stays_whatever_its_age(lived: Worksh
     for moment in (NOW - DAY, NOW + DAY, NOW + 2 * DAY):
         (lived.settings.journal_dir / f"{int(moment.timestamp() * 1000):016d}.journal").write_bytes(b"x")
     assert "journal" not in kinds(collect(lived, SILENT, now=NOW + 300 * DAY))
+
+
+def test_the_journal_of_an_experiment_under_way_stays_until_it_is_stopped(lived: Workshop) -> None:
+    def decide(action: str) -> None:
+        payload = {"experiment": "e-1", "action": action, "plan": {"control": 2, "treatment": 4}}
+        lived.store.append(EntryKind.DECISION, MODEL, 4, payload, "a")
+
+    lived.settings.journal_dir.mkdir()
+    for moment in (NOW - DAY, NOW + DAY, NOW + 2 * DAY):
+        (lived.settings.journal_dir / f"{int(moment.timestamp() * 1000):016d}.journal").write_bytes(b"x")
+    decide("start")
+    assert "journal" not in kinds(collect(lived, SILENT, now=NOW + 300 * DAY))
+    decide("stop")
+    assert kinds(collect(lived, SILENT, now=NOW + 300 * DAY)).count("journal") == 2
 
 
 def test_old_looks_at_ended_releases_go(lived: Workshop) -> None:
