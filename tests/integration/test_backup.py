@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -242,7 +243,23 @@ def test_a_restore_waits_for_nobody(backup: BackedUp, tmp_path: Path) -> None:
         restore(backup.directory, with_key(tmp_path), SILENT, force=True)
 
 
-def test_a_bundle_that_is_damaged_here_is_copied_and_named(origin: Workshop, tmp_path: Path) -> None:
+def test_a_state_that_a_control_plane_works_on_is_not_replaced(
+    origin: Workshop, backup: BackedUp, tmp_path: Path
+) -> None:
+    directory = copy_of(origin, tmp_path / "p")
+    workshop = opened(directory)
+    assert workshop.store.releases.lease("pod-1", time.time(), 30.0)
+    with pytest.raises(UnreachableError, match=r"control plane works on .*pod-1"):
+        restore(backup.directory, directory, SILENT, force=True)
+    workshop.store.releases.yield_lease("pod-1")
+    workshop.close()
+    assert restore(backup.directory, directory, SILENT, force=True).kept
+
+
+def test_a_bundle_that_is_damaged_here_is_copied_and_named(
+    origin: Workshop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seatrial.flows.backup._PAUSE_S", 0.0)
     directory = copy_of(origin, tmp_path / "p")
     (directory / ".seatrial" / "bundles" / MODEL / "3" / "onnx-fp32" / "model.onnx").write_bytes(b"?")
     workshop = opened(directory)
@@ -253,13 +270,11 @@ def test_a_bundle_that_is_damaged_here_is_copied_and_named(origin: Workshop, tmp
 
 def test_the_commands_say_what_they_did(origin: Workshop, tmp_path: Path) -> None:
     directory = copy_of(origin, tmp_path / "p")
-    planned = seatrial(directory, "gc", "--dry-run")
-    assert f"{MODEL}@2/onnx-fp32" in planned
-    assert "1 would go" in planned
-    assert f"{MODEL}@2/onnx-fp32" in seatrial(directory, "gc")
+    deleted = seatrial(directory, "gc")
+    assert f"{MODEL}@2/onnx-fp32" in deleted
+    assert "1 deleted" in deleted
     said = seatrial(directory, "backup", str(tmp_path / "b"))
     assert "left out: key: a secret" in said
     assert f"read back, in {tmp_path / 'b'}" in said
     restored = seatrial(tmp_path, "restore", str(tmp_path / "b"), "--into", str(with_key(tmp_path / "again")))
     assert restored.splitlines()[-1] == f"{MODEL}@1 is in production."
-    seatrial(tmp_path / "again", "models", "verify")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from seatrial.bundle import write_directory_atomically, write_text_atomically
-from seatrial.config import CONFIG_FILE, Settings, load_settings, sqlite_path, sqlite_url
-from seatrial.domain.errors import ConfigError, DependencyError, SeatrialError, UsageError
+from seatrial.config import CONFIG_FILE, Settings, sqlite_path
+from seatrial.domain.errors import DependencyError, SeatrialError, UnreachableError, UsageError
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.progress import Progress
 from seatrial.flows import audit
@@ -36,6 +37,7 @@ from seatrial.flows.backup_manifest import (
 )
 from seatrial.flows.followers import HEAD_TAG
 from seatrial.flows.lock import project_lock
+from seatrial.flows.restore_settings import moved, require_key, settings_for
 from seatrial.flows.state_files import secret_paths
 from seatrial.store.ledger import LedgerHead
 from seatrial.store.portable import load_rows
@@ -87,13 +89,13 @@ def restore(source: Path, project_dir: Path, progress: Progress, *, force: bool 
         UsageError: there is a state already, and `force` was not said; or the ledger's database is not empty.
         ConfigError: passwords or keys, which no backup holds, are missing.
         StorageFullError: no room; nothing was changed.
-        UnreachableError: another command works on the project.
+        UnreachableError: another command or a control plane works on the project.
     """
     manifest = read_manifest(source)
-    settings = _settings_for(source, manifest, project_dir.absolute())
+    settings = settings_for(source, manifest, project_dir.absolute())
     for path in () if force else _taken(settings):
         raise UsageError(f"{path} is not empty: restore --force moves what is there aside, or name another --into.")
-    _require_key(settings)
+    require_key(settings)
     project_dir.mkdir(parents=True, exist_ok=True)
     with project_lock(settings.home, wait=False):
         noted = _noted_heads(settings)
@@ -127,7 +129,7 @@ class _Restoration:
         try:
             with self._progress.step("copy", total=self._manifest.size_bytes // _MIB + 1) as self._step:
                 write_directory_atomically(self._staging, self._fill)
-                self._place(_moved(self._settings, self._staging), apart=True)
+                self._place(moved(self._settings, self._staging), apart=True)
             self._keep_secrets()
             self._mend_index()
             self._place_settings()
@@ -143,7 +145,7 @@ class _Restoration:
         """Everything that belongs below the home."""
         for rest, name in self._manifest.below(HOME).items():
             self._copy(name, partial / rest)
-        self._place(_moved(self._settings, partial), apart=False)
+        self._place(moved(self._settings, partial), apart=False)
 
     def _place(self, staged: Settings, *, apart: bool) -> None:
         """The store, the registry and the bundles: those below the home, or those that the settings keep apart."""
@@ -177,7 +179,7 @@ class _Restoration:
 
     def _mend_index(self) -> None:
         """Makes the bundle index say what the record says: it may have been copied a moment later."""
-        workshop = Workshop(_moved(self._settings, self._staging))
+        workshop = Workshop(moved(self._settings, self._staging))
         try:
             recorded = audit.recorded_models(workshop)
             audit.mend_index(workshop, sorted(recorded), recorded)
@@ -204,35 +206,6 @@ class _Restoration:
         require_unaltered(self._source, self._manifest, name)
 
 
-def _settings_for(source: Path, manifest: BackupManifest, project_dir: Path) -> Settings:
-    """The settings of the project, or of the backup where the project has none."""
-    name = f"{PROJECT}/{CONFIG_FILE}"
-    if (project_dir / CONFIG_FILE).exists() or name not in manifest.files:
-        return load_settings(project_dir)
-    require_unaltered(source, manifest, name)
-    settings = load_settings(source / PROJECT)
-    if any(":***@" in url for url in (settings.store.database_url, settings.registry.tracking_uri)):
-        raise ConfigError(
-            f"The backup's {CONFIG_FILE} names a server, and its password was left out: put one of your own into "
-            f"{project_dir}, or set SEATRIAL_STORE__DATABASE_URL and SEATRIAL_REGISTRY__TRACKING_URI."
-        )
-    return settings.model_copy(update={"project_dir": project_dir, "home": load_settings(project_dir).home})
-
-
-def _moved(settings: Settings, home: Path) -> Settings:
-    """The settings with the home elsewhere, and with it whatever they keep below it."""
-    store, registry = settings.store, settings.registry
-    places: dict[str, Any] = {}
-    if (path := sqlite_path(store.database_url)) and path.is_relative_to(settings.home):
-        places["database_url"] = sqlite_url(home / path.relative_to(settings.home))
-    if store.bundles_dir and settings.bundles_dir.is_relative_to(settings.home):
-        places["bundles_dir"] = str(home / settings.bundles_dir.relative_to(settings.home))
-    store = store.model_copy(update=places)
-    if (path := sqlite_path(registry.tracking_uri)) and path.is_relative_to(settings.home):
-        registry = registry.model_copy(update={"tracking_uri": sqlite_url(home / path.relative_to(settings.home))})
-    return settings.model_copy(update={"home": home, "store": store, "registry": registry})
-
-
 def _taken(settings: Settings) -> Iterator[Path]:
     """Places of the state that hold more than keys, but for a ledger's: that one looks for itself."""
     registry, secrets = sqlite_path(settings.tracking_uri), secret_paths(settings)
@@ -241,16 +214,6 @@ def _taken(settings: Settings) -> Iterator[Path]:
             yield place
     if registry and registry.exists():
         yield registry
-
-
-def _require_key(settings: Settings) -> None:
-    """Raises ConfigError early where the ledger's signing key, which no backup holds, is missing."""
-    name = settings.store.signing_key_file
-    if name and not (settings.project_dir / Path(name).expanduser()).is_file():
-        raise ConfigError(
-            f"store.signing_key_file: {settings.project_dir / name} is not there, and no backup holds keys: put it "
-            "there first, or set another."
-        )
 
 
 def _is_below(path: Path | None, directory: Path) -> bool:
@@ -271,7 +234,11 @@ def _aside(path: Path) -> Path | None:
 
 
 def _noted_heads(settings: Settings) -> list[str]:
-    """Heads of the ledger that is about to be replaced, as far as it and its registry can still be read."""
+    """Heads of the ledger that is about to be replaced, as far as it and its registry can still be read.
+
+    Raises:
+        UnreachableError: a control plane is at work on it.
+    """
     heads: list[str] = []
     registry, ledger = sqlite_path(settings.tracking_uri), sqlite_path(settings.database_url)
     if registry and registry.is_file():
@@ -279,9 +246,16 @@ def _noted_heads(settings: Settings) -> list[str]:
     if ledger and ledger.is_file():
         try:
             with Store.open(settings.database_url) as store:
+                at_work = store.releases.held_lease(time.time(), settings.control.lease_s)
                 heads.append(store.head().to_text())
         except SeatrialError as error:
+            at_work = None
             _log.warning("the old ledger cannot be read", extra={"reason": str(error)})
+        if at_work:
+            raise UnreachableError(
+                f"A control plane works on {settings.home} ({at_work.holder}): stop seatrial up first; if it was "
+                f"killed, try again in {settings.control.lease_s:.0f} s."
+            )
     return [head for head in heads if _is_head(head)]
 
 

@@ -14,7 +14,7 @@ from seatrial.domain.release import Decision, ReleaseCounters, ReleaseState
 from seatrial.store import aliases as intents
 from seatrial.store.database import Database
 from seatrial.store.entries import append_drafts
-from seatrial.store.lease import Lease, grant, refuse_lower, yield_up
+from seatrial.store.lease import Lease, grant, held, refuse_lower, yield_up
 from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry
 from seatrial.store.releases import (
     ReleaseChange,
@@ -151,6 +151,11 @@ class ReleaseBook:
         """Takes the controller's lease or prolongs one's own; None where somebody else has it."""
         with self._database.write() as connection:
             return grant(connection, holder, now_s, ttl_s)
+
+    def held_lease(self, now_s: float, ttl_s: float) -> Lease | None:
+        """The controller's lease, where somebody has it."""
+        with self._database.read() as connection:
+            return held(connection, now_s, ttl_s)
 
     def yield_lease(self, holder: str) -> None:
         """Ends one's own lease, so that the next controller need not wait for it to run out."""
