@@ -9,7 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+import typer
 
+from seatrial.cli import upkeep
 from seatrial.domain.errors import BackupError, ConfigError, StorageFullError, UnreachableError, UsageError
 from seatrial.domain.evidence import Verdict, worst
 from seatrial.domain.progress import SILENT
@@ -23,7 +25,6 @@ from tests.backups import KEY, SETTINGS, copy_of, opened, sealed, with_key
 from tests.houses import MODEL
 from tests.ledgers import note, tamper
 from tests.limits import file_size_limit
-from tests.projects import seatrial
 from tests.servers import postgresql
 
 
@@ -268,13 +269,26 @@ def test_a_bundle_that_is_damaged_here_is_copied_and_named(
     assert [line.partition(":")[0] for line in made.manifest.damaged] == [f"bundles/{MODEL}/3/onnx-fp32"]
 
 
-def test_the_commands_say_what_they_did(origin: Workshop, tmp_path: Path) -> None:
-    directory = copy_of(origin, tmp_path / "p")
-    deleted = seatrial(directory, "gc")
-    assert f"{MODEL}@2/onnx-fp32" in deleted
-    assert "1 deleted" in deleted
-    said = seatrial(directory, "backup", str(tmp_path / "b"))
+def test_the_commands_say_what_they_did(
+    origin: Workshop, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(copy_of(origin, tmp_path / "p"))
+    upkeep.collect(dry_run=True)
+    planned = capsys.readouterr().out
+    assert f"{MODEL}@2/onnx-fp32" in planned
+    assert "1 would go" in planned
+    upkeep.collect(as_json=True)
+    assert json.loads(capsys.readouterr().out)["removed"][0]["kind"] == "bundle"
+    upkeep.backup(tmp_path / "b")
+    said = capsys.readouterr().out
     assert "left out: key: a secret" in said
     assert f"read back, in {tmp_path / 'b'}" in said
-    restored = seatrial(tmp_path, "restore", str(tmp_path / "b"), "--into", str(with_key(tmp_path / "again")))
-    assert restored.splitlines()[-1] == f"{MODEL}@1 is in production."
+    upkeep.restore(tmp_path / "b", into=with_key(tmp_path / "again"))
+    assert capsys.readouterr().out.splitlines()[-1] == f"{MODEL}@1 is in production."
+    workshop = opened(tmp_path / "p")
+    note(workshop.store)
+    workshop.close()
+    with pytest.raises(typer.Exit) as ended:  # the ledger that is replaced went further
+        upkeep.restore(tmp_path / "b", into=Path(), force=True, as_json=True)
+    assert ended.value.exit_code == 1
+    assert json.loads(capsys.readouterr().out)["production"] == {MODEL: 1}
