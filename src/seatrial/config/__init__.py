@@ -21,7 +21,7 @@ from seatrial.config.sections import (
     StoreSettings,
     TrainingSettings,
 )
-from seatrial.config.settings import Settings, mask, mask_path, sqlite_path
+from seatrial.config.settings import Settings, mask, mask_path, sqlite_path, sqlite_url
 
 __all__ = [
     "CONFIG_FILE",
@@ -43,4 +43,5 @@ __all__ = [
     "mask",
     "mask_path",
     "sqlite_path",
+    "sqlite_url",
 ]

@@ -436,3 +436,11 @@ class StoreSettings(Section):
     """Serving directories; empty: `<home>/bundles`."""
     signing_key_file: str = ""
     """File with a secret key; the ledger's head is then signed with it (HMAC-SHA256)."""
+    keep_versions: Positive = 10
+    """`gc` keeps the bundles of so many newest versions of a model, and of all that were served or have an alias."""
+    keep_journal_days: Annotated[float, Field(ge=1)] = 30.0
+    """`gc` keeps the journal of so many days; longer where a release or experiment that is under way began before."""
+    keep_looks_days: Annotated[float, Field(ge=1)] = 365.0
+    """`gc` keeps the looks at ended releases so long; after it only their end, and every decision in the ledger."""
+    keep_cache_days: Annotated[float, Field(ge=0)] = 30.0
+    """`gc` keeps what can be made or fetched again so long after its last use."""

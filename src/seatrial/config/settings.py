@@ -27,7 +27,7 @@ from seatrial.config.sections import (
     TrainingSettings,
 )
 
-__all__ = ["Settings", "mask", "mask_path", "masked", "sqlite_path"]
+__all__ = ["Settings", "mask", "mask_path", "masked", "sqlite_path", "sqlite_url"]
 
 # Up to the last @: a password may itself hold one, and hiding too much is the better mistake.
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@\s]*):\S*@")
@@ -67,12 +67,12 @@ class Settings(BaseModel):
     @property
     def database_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
-        return self.store.database_url or _sqlite_url(self.home / "seatrial.db")
+        return self.store.database_url or sqlite_url(self.home / "seatrial.db")
 
     @property
     def tracking_uri(self) -> str:
         """MLflow tracking URI."""
-        return self.registry.tracking_uri or _sqlite_url(self.home / "mlflow.db")
+        return self.registry.tracking_uri or sqlite_url(self.home / "mlflow.db")
 
     @property
     def artifact_uri(self) -> str:
@@ -156,6 +156,6 @@ def sqlite_path(url: str) -> Path | None:
     return Path(unquote(path.partition("?")[0])) if scheme.partition("+")[0] == "sqlite" else None
 
 
-def _sqlite_url(path: Path) -> str:
+def sqlite_url(path: Path) -> str:
     """The SQLAlchemy URL of a file: since 2.1 a percent sign in it is an escape, and a question mark ends the path."""
     return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"

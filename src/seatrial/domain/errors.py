@@ -40,6 +40,7 @@
     │   ├── LedgerConflictError        a write that contradicts what the store already holds
     │   ├── UnknownReleaseError        no release of that name
     │   └── LeaseLostError             another controller has taken over: what this one decided does not count
+    ├── BackupError                a backup that is not whole, or not the one that was written
     ├── RoleError                  the role of a token does not allow what was asked
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
@@ -68,6 +69,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnswerLostError",
+    "BackupError",
     "BundleAlteredError",
     "BundleError",
     "BundleManifestError",
@@ -286,6 +288,10 @@ class UnknownReleaseError(LedgerError):
 
 class LeaseLostError(LedgerError):
     """Another controller has taken over: what this one decided does not count."""
+
+
+class BackupError(SeatrialError):
+    """A backup is not whole, or not the one that was written."""
 
 
 class RoleError(SeatrialError):

@@ -61,3 +61,19 @@ def test_a_new_webhook_secret_is_shown_once(seatrial: Command) -> None:
     assert document["secret"].startswith("whsec_")
     assert "control.webhook_secret_file" in shown
     assert document["secret"] not in shown
+
+
+def test_a_project_without_state_has_nothing_to_delete_or_back_up(seatrial: Command, tmp_path: Path) -> None:
+    assert seatrial("gc", "-C", tmp_path).out == "0 deleted, 0 B in all.\n"
+    assert json.loads(seatrial("gc", "--dry-run", "--json", "-C", tmp_path).out) == {
+        "dry_run": True,
+        "bytes": 0,
+        "removed": [],
+    }
+    refused = seatrial("backup", tmp_path / "b", "-C", tmp_path)
+    assert refused.code == 2
+    assert "nothing to back up" in refused.err
+    refused = seatrial("restore", tmp_path / "b", "--into", tmp_path / "p")
+    assert refused.code == 2
+    assert "no backup.json" in refused.err
+    assert list(tmp_path.iterdir()) == []
