@@ -163,7 +163,7 @@ _ADMIN_STATUSES: dict[type, int] = {
     ModelError: 422,
     DependencyError: 503,
 }
-"""Of what loading a version, an order about traffic or an act of a person can end in, besides the errors of requests."""
+"""Of what loading a version, an order about traffic or an act of a person can end in, errors of requests aside."""
 
 
 def error_row(kind: type[Exception]) -> ErrorRow:
