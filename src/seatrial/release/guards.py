@@ -28,6 +28,7 @@ __all__ = [
 ]
 
 _BAKE_MARGIN = 1.5
+_BAKE_SLOW_MARGIN = 2.0  # load of the hour moves latencies further than failures
 _BAKE_CONFIDENCE = 0.999
 _MOST_ALLOWED = 0.99
 
@@ -112,13 +113,13 @@ def safety_evidence(plan: ReleasePlan, place: int, step: StepCounters) -> float:
 def bake_evidence(plan: ReleasePlan, counters: ReleaseCounters) -> Evidence:
     """The evidence, after the full rollout, that requests fail or are slow more often than the champion's.
 
-    There is no champion beside it any more, so its own shares are taken as the allowed ones, at their upper bounds and
-    with half as much again: of failures, those over the whole release; of slow requests, those before the release or
-    those during it, whichever are more. A safety net: what would have hit both versions alarms too.
+    There is no champion beside it any more, so its own shares, at their upper bounds and with a margin, are taken as
+    the allowed ones: of failures half as many again as over the whole release; of slow requests twice as many as before
+    the release or during it, whichever are more. A safety net: what would have hit both versions alarms too.
     """
     champions, bake = [step.champion for step in counters.steps], counters.bake
     requests, failed = sum(arm.requests for arm in champions), sum(arm.failed_requests for arm in champions)
-    guards = {"errors": _above(bake.failed_requests, bake.requests, _allowed(failed, requests))}
+    guards = {"errors": _above(bake.failed_requests, bake.requests, _allowed(failed, requests, _BAKE_MARGIN))}
     if bake.slow and counters.before.requests and plan.guards.latency_weight > 0:
         before, during = (_slow_shares(arms, len(bake.slow)) for arms in ([counters.before], champions))
         pairs = zip(bake.slow, map(max, before, during), strict=True)
@@ -132,12 +133,13 @@ def _slow_shares(arms: Sequence[ArmCounters], thresholds: int) -> list[float]:
     """The share of slow requests that is no alarm, at each threshold; all of them where nothing is known."""
     counted = [arm for arm in arms if arm.slow]
     requests = sum(arm.requests for arm in counted)
-    return [_allowed(sum(arm.slow[place] for arm in counted), requests) for place in range(thresholds)]
+    slow = [sum(arm.slow[place] for arm in counted) for place in range(thresholds)]
+    return [_allowed(count, requests, _BAKE_SLOW_MARGIN) for count in slow]
 
 
-def _allowed(bad: int, requests: int) -> float:
+def _allowed(bad: int, requests: int, margin: float) -> float:
     """The share of bad requests that is no alarm, from how many the champion had."""
-    return min(_MOST_ALLOWED, _BAKE_MARGIN * upper_bound(bad, requests, _BAKE_CONFIDENCE))
+    return min(_MOST_ALLOWED, margin * upper_bound(bad, requests, _BAKE_CONFIDENCE))
 
 
 def _above(bad: int, requests: int, allowed: float) -> float:
