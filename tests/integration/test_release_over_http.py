@@ -173,6 +173,9 @@ USUAL_S = 0.02
 """What a champion takes: far more than the data plane and its customers, so that a busy machine changes little."""
 
 
+ONE_STEP: Mapping[str, object] = {"release.steps": (50.0, 100.0)}
+
+
 def waits(latency_s: float) -> Callable[[int], float]:
     """An engine that takes so long."""
 
@@ -184,7 +187,7 @@ def waits(latency_s: float) -> Callable[[int], float]:
 
 
 def test_a_version_slower_by_30_percent_is_rolled_back(tmp_path: Path) -> None:
-    with site(tmp_path, waits(1.3 * USUAL_S), {"release.budget_requests": 2_000}, waits(USUAL_S)) as here:
+    with site(tmp_path, waits(1.3 * USUAL_S), {**ONE_STEP, "release.budget_requests": 3_000}, waits(USUAL_S)) as here:
         assert (here.release().phase, set(here.statuses)) == (Phase.ROLLED_BACK, {200})
         assert Phase.BAKING not in here.seen
         assert "it is slower" in here.last_reason
@@ -192,7 +195,7 @@ def test_a_version_slower_by_30_percent_is_rolled_back(tmp_path: Path) -> None:
 
 
 def test_a_version_slower_by_5_percent_is_within_the_tolerance_of_10(tmp_path: Path) -> None:
-    with site(tmp_path, waits(1.05 * USUAL_S), {"release.alpha": 0.002}, waits(USUAL_S)) as here:
+    with site(tmp_path, waits(1.05 * USUAL_S), {**ONE_STEP, "release.alpha": 0.002}, waits(USUAL_S)) as here:
         here.release()
         assert Phase.BAKING in here.seen, here.last_reason
         assert set(here.statuses) == {200}
@@ -205,7 +208,7 @@ def test_a_version_that_slows_down_after_the_full_rollout_is_brought_back(tmp_pa
         late = bool(sites) and Phase.BAKING in sites[0].seen
         return waits(2 * USUAL_S if late else USUAL_S)(call)
 
-    with site(tmp_path, script, {"release.alpha": 0.002}, waits(USUAL_S)) as here:
+    with site(tmp_path, script, {**ONE_STEP, "release.alpha": 0.002}, waits(USUAL_S)) as here:
         sites.append(here)
         assert here.release().phase is Phase.ROLLED_BACK
         assert Phase.BAKING in here.seen, "no harm was seen before"
