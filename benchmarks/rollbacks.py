@@ -84,20 +84,25 @@ def _second_version(project: Path) -> None:
         first = workshop.registry.get_version(MODEL, 1)
         original = workshop.index.resolve(VersionRef(MODEL, 1), opened.settings.serving.artifact, verify=False)
         lineage = Lineage(key="0" * 64)
-        second = workshop.registry.create_version(MODEL, first.signature, lineage, original.directory)
+        source = _copied(original, None, project / "source")
+        second = workshop.registry.create_version(MODEL, first.signature, lineage, source.directory)
         record.registered(workshop, second, original, lineage)
-        record.artifact_made(workshop, second, _copied(original, second.version, opened.settings.bundles_dir))
+        record.artifact_made(
+            workshop, second, _copied(original, second.version, opened.settings.bundles_dir / MODEL / "2")
+        )
 
 
-def _copied(original: Bundle, version: int, bundles: Path) -> Bundle:
+def _copied(original: Bundle, version: int | None, parent: Path) -> Bundle:
+    """The same files as a bundle of another version, or as the source of one that has no number yet."""
+    manifest = original.manifest
 
     def fill(where: Path) -> None:
-        for name in original.manifest.files:
+        for name in manifest.files:
             (where / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(original.directory / name, where / name)
 
-    directory = bundles / MODEL / str(version) / original.manifest.artifact.name
-    return write_bundle(directory, replace(original.manifest, version=version), fill)
+    artifact = manifest.artifact if version else replace(manifest.artifact, name="source")
+    return write_bundle(parent / artifact.name, replace(manifest, version=version, artifact=artifact), fill)
 
 
 def _promoted(project: Path) -> None:
