@@ -12,6 +12,7 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from seatrial.domain.errors import DependencyError, LeaseLostError, LedgerConflictError, SeatrialError
 from seatrial.domain.evidence import Finding, Verdict
@@ -105,7 +106,7 @@ class Controller:
             ):
                 self._applied.pop(state.model, None)  # a new process may not know the release yet
             reports = newest_reports(record.reports, read)
-            counters = total_counters(reports)
+            counters = replace(total_counters(reports), before=record.baseline.before)
             if len(counters.steps) > state.step + 1:
                 raise LeaseLostError(
                     f"The data plane is in a later step of {state.release} than the record that was read: another "

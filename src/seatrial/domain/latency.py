@@ -41,6 +41,15 @@ class LatencyCounts:
         """All of them."""
         return sum(self.counts)
 
+    def above(self, edge_s: float) -> int:
+        """How many took longer than one of the edges.
+
+        Example:
+            >>> LatencyCounts((0.1, 0.2), (5, 3, 2)).above(0.1)
+            5
+        """
+        return sum(self.counts[1 + self.edges_s.index(edge_s) :])
+
 
 def rung_near(latency_s: float) -> float:
     """The rung of the ladder that is nearest to a latency, by ratio.

@@ -116,7 +116,13 @@ def freeze_baseline(metrics: MetricSource, state: ReleaseState, labels: Sequence
     highest_s = LATENCY_LADDER_S[-1 - rungs]  # above it there are not so many rungs left
     found_s = frozen_thresholds(seen.edges_s, seen.counts, rung_near)
     thresholds_s = tuple(one for one in found_s if one <= highest_s)
-    return FrozenBaseline(thresholds_s, tuple(tolerant_s(one, rungs) for one in thresholds_s), tuple(labels))
+    return FrozenBaseline(
+        thresholds_s,
+        tuple(tolerant_s(one, rungs) for one in thresholds_s),
+        tuple(labels),
+        seen.requests,
+        tuple(seen.above(one) for one in thresholds_s),
+    )
 
 
 def live_traffic(settings: Settings) -> LatencyCounts | None:
