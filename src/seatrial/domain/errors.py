@@ -6,6 +6,7 @@
     ├── ConfigError                what the user wrote in settings or on the command line cannot be used
     │   ├── UnknownSettingError        a key of seatrial.toml or SEATRIAL_* that does not exist
     │   ├── ReleasePlanError           steps, shares, guards or limits that no release can have
+    │   ├── ExperimentPlanError        versions, metrics, margins or windows that no experiment can have
     │   └── UsageError                 a command or call with impossible arguments
     ├── DependencyError            something outside Seatrial is needed and is not there
     │   ├── MissingExtraError          a Python package of an optional extra is not installed
@@ -77,6 +78,7 @@ __all__ = [
     "DeadlineExceededError",
     "DependencyError",
     "EmptyTextError",
+    "ExperimentPlanError",
     "HeadersTooLargeError",
     "InferenceError",
     "InvalidRequestError",
@@ -138,6 +140,10 @@ class UnknownSettingError(ConfigError):
 
 class ReleasePlanError(ConfigError):
     """Steps, shares, guards or limits that no release can have."""
+
+
+class ExperimentPlanError(ConfigError):
+    """Versions, metrics, margins or windows that no experiment can have."""
 
 
 class UsageError(ConfigError):
