@@ -157,7 +157,9 @@ def _reason(metric: Metric, shown: _Shown | None, standing: Standing, fewest: in
     figures = f"{_figure(metric, shown.difference)} ({_figure(metric, low)} to {_figure(metric, high)})"
     margin = _figure(metric, -metric.better.sign * metric.margin)
     sense = {
-        Standing.OPEN: f"is not shown to lose less than {margin}" if metric.margin else "no difference is shown yet",
+        Standing.OPEN: f"a loss as large as {margin} is not refuted yet"
+        if metric.margin
+        else "no difference is shown yet",
         Standing.BETTER: "the treatment is better",
         Standing.WORSE: "the treatment is worse",
         Standing.NOT_WORSE: f"a loss as large as {margin} is refuted",

@@ -72,7 +72,11 @@ def test_the_check_values_through_the_readout() -> None:
         # Equal arms, and a loss that the margin does not cover: the win cannot be shipped.
         ((*WON[:1], events(20_000, bought=4600, right=17_300)), Judgement.HARMFUL, "right: the treatment is worse"),
         # The guardrail is as good, but too few units show it.
-        ((events(2000, bought=400, right=1800), events(2000, bought=600, right=1800)), Judgement.COLLECT, "not shown"),
+        (
+            (events(2000, bought=400, right=1800), events(2000, bought=600, right=1800)),
+            Judgement.COLLECT,
+            "not refuted yet",
+        ),
         ((events(20_000, bought=4000, right=18_000), events(20_000, bought=3400, right=18_000)), Judgement.HARMFUL, ""),
         ((events(499, bought=100, right=450), events(499, bought=300, right=450)), Judgement.COLLECT, "too few"),
         ((events(20_000, bought=4000, right=18_000),) * 2, Judgement.COLLECT, "no difference"),
