@@ -6,6 +6,7 @@
     ├── ConfigError                what the user wrote in settings or on the command line cannot be used
     │   ├── UnknownSettingError        a key of seatrial.toml or SEATRIAL_* that does not exist
     │   ├── ReleasePlanError           steps, shares, guards or limits that no release can have
+    │   ├── ExperimentPlanError        arms, shares, epochs or metrics that no experiment can have
     │   └── UsageError                 a command or call with impossible arguments
     ├── DependencyError            something outside Seatrial is needed and is not there
     │   ├── MissingExtraError          a Python package of an optional extra is not installed
@@ -38,6 +39,7 @@
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
     │   ├── LedgerConflictError        a write that contradicts what the store already holds
     │   ├── UnknownReleaseError        no release of that name
+    │   ├── UnknownExperimentError     no experiment of that name
     │   └── LeaseLostError             another controller has taken over: what this one decided does not count
     ├── RoleError                  the role of a token does not allow what was asked
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
@@ -77,6 +79,7 @@ __all__ = [
     "DeadlineExceededError",
     "DependencyError",
     "EmptyTextError",
+    "ExperimentPlanError",
     "HeadersTooLargeError",
     "InferenceError",
     "InvalidRequestError",
@@ -111,6 +114,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnknownArtifactError",
     "UnknownColumnError",
+    "UnknownExperimentError",
     "UnknownModelError",
     "UnknownReleaseError",
     "UnknownSettingError",
@@ -138,6 +142,10 @@ class UnknownSettingError(ConfigError):
 
 class ReleasePlanError(ConfigError):
     """Steps, shares, guards or limits that no release can have."""
+
+
+class ExperimentPlanError(ConfigError):
+    """Arms, shares, epochs or metrics that no experiment can have."""
 
 
 class UsageError(ConfigError):
@@ -271,6 +279,10 @@ class LedgerConflictError(LedgerError):
 
 class UnknownReleaseError(LedgerError):
     """No release of that name."""
+
+
+class UnknownExperimentError(LedgerError):
+    """No experiment of that name."""
 
 
 class LeaseLostError(LedgerError):
