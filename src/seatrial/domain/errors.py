@@ -6,7 +6,7 @@
     ├── ConfigError                what the user wrote in settings or on the command line cannot be used
     │   ├── UnknownSettingError        a key of seatrial.toml or SEATRIAL_* that does not exist
     │   ├── ReleasePlanError           steps, shares, guards or limits that no release can have
-    │   ├── ExperimentPlanError        arms, shares, epochs or metrics that no experiment can have
+    │   ├── ExperimentPlanError        versions, metrics, margins or windows that no experiment can have
     │   └── UsageError                 a command or call with impossible arguments
     ├── DependencyError            something outside Seatrial is needed and is not there
     │   ├── MissingExtraError          a Python package of an optional extra is not installed
@@ -145,7 +145,7 @@ class ReleasePlanError(ConfigError):
 
 
 class ExperimentPlanError(ConfigError):
-    """Arms, shares, epochs or metrics that no experiment can have."""
+    """Versions, metrics, margins or windows that no experiment can have."""
 
 
 class UsageError(ConfigError):
