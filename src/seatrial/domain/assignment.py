@@ -83,7 +83,7 @@ class Assignment:
             before = epoch.units_percent
         if not 0 < self.treated_percent < FULL_PERCENT:
             raise ExperimentPlanError(
-                f"Version {self.treatment} would get {self.treated_percent:g} % of the traffic: nothing can be compared then."
+                f"Version {self.treatment} would get {self.treated_percent:g} % of the traffic: then nothing compares."
             )
 
     @property
@@ -150,7 +150,10 @@ class Assignment:
         """
         try:
             return cls(
-                str(document["experiment"]), str(document["model"]), int(document["control"]), int(document["treatment"]),
+                str(document["experiment"]),
+                str(document["model"]),
+                int(document["control"]),
+                int(document["treatment"]),
                 _epochs_of(document["epochs"]),
             )  # fmt: skip
         except (KeyError, TypeError, ValueError) as error:
@@ -169,7 +172,7 @@ def _check_epoch(epoch: Intake, before: float) -> None:
         raise ExperimentPlanError(str(error)) from error
     if not 0 < epoch.treatment_percent < FULL_PERCENT:
         raise ExperimentPlanError(
-            f"A share of {epoch.treatment_percent:g} % leaves one arm empty: give the treatment more than 0 and less than 100."
+            f"A share of {epoch.treatment_percent:g} % leaves one arm empty: more than 0 and less than 100 compares both."
         )
     if epoch.units_percent <= before:
         raise ExperimentPlanError(

@@ -105,7 +105,7 @@ class SplitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def refuges(self) -> tuple[int, ...]:
-        """Versions that could take all traffic if others are gone, best first: champion or control, then the larger shares."""
+        """Versions that could take all traffic if others are gone, best first: champion or control, then by share."""
         by_share = [version for version, _ in sorted(self.split.percents, key=lambda pair: -pair[1])]
         if self.experiment is not None:
             return (self.experiment.control, *by_share)

@@ -109,7 +109,7 @@ def refuse_second(connection: Connection, model: str) -> None:
     running = read_experiments(connection, active_model=model)
     if running:
         raise LedgerConflictError(
-            f"Experiment {running[0].plan.experiment} of {model} is under way: stop it first (seatrial experiment stop)."
+            f"Experiment {running[0].plan.experiment} of {model} is under way: end it with seatrial experiment stop."
         )
 
 
@@ -133,5 +133,5 @@ def _record_of(connection: Connection, row: Row[Any]) -> ExperimentRecord:
         )
     except (ExperimentPlanError, ValueError, KeyError, TypeError) as error:
         raise LedgerTamperedError(
-            f"The store's experiment {row.experiment!r} is not as Seatrial wrote it ({error}): restore it from a backup."
+            f"The store's experiment {row.experiment!r} is not as Seatrial wrote it ({error}): restore a backup."
         ) from error

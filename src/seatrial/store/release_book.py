@@ -51,7 +51,7 @@ class ReleaseBook:
         """Writes a release that begins, and the decision to begin it.
 
         Raises:
-            LedgerConflictError: one or an experiment of the model is under way, or another version is in production now.
+            LedgerConflictError: one or an experiment of the model is under way, or another version is in production.
         """
         state = record.state
         with self._database.write() as connection:

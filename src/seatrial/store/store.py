@@ -38,7 +38,7 @@ def _utc_now() -> datetime:
 
 
 class Store:
-    """The ledger, the alias intents, releases and experiments of one database; safe for many threads and processes at once.
+    """The ledger, alias intents, releases and experiments of one database; safe for many threads and processes at once.
 
     Every method that writes returns after the write is durable, and raises what `Store.open` lists when it is not;
     then nothing of it was recorded. (A server that is lost during the commit itself leaves that open: see `head`.)
