@@ -174,7 +174,7 @@ class ExperimentPlan:
         guardrails: metrics that must not lose more than their margin; each is watched at alpha.
         alpha: probability that equal arms are called different, over all looks.
         outcome_window_s: a unit's figures count from its first exposure for so long; it counts once that is over.
-        pre_period_s: figures from so long before the first epoch foretell a unit's later ones (CUPED); 0: none are used.
+        pre_period_s: figures from so long before the first epoch foretell a unit's later ones (CUPED); 0: none used.
         most_units: counted units of both arms after which the control is kept unless the treatment has won; 0: no end.
     """
 
@@ -194,9 +194,10 @@ class ExperimentPlan:
         _check_metrics(self)
         if not 0 < self.alpha < 1:
             raise ExperimentPlanError(f"alpha lies between 0 and 1, not {self.alpha}.")
-        for name in ("outcome_window_s", "pre_period_s"):
-            if not (math.isfinite(getattr(self, name)) and getattr(self, name) >= 0):
-                raise ExperimentPlanError(f"{name} is a time of at least 0 s, not {getattr(self, name)}.")
+        if not (math.isfinite(self.outcome_window_s) and self.outcome_window_s > 0):
+            raise ExperimentPlanError(f"outcome_window_s is a time above 0 s, not {self.outcome_window_s}.")
+        if not (math.isfinite(self.pre_period_s) and self.pre_period_s >= 0):
+            raise ExperimentPlanError(f"pre_period_s is a time of at least 0 s, not {self.pre_period_s}.")
         if self.most_units < 0:
             raise ExperimentPlanError(f"most_units is at least 0, not {self.most_units}.")
 
