@@ -172,7 +172,7 @@ def _check_epoch(epoch: Intake, before: float) -> None:
         raise ExperimentPlanError(str(error)) from error
     if not 0 < epoch.treatment_percent < FULL_PERCENT:
         raise ExperimentPlanError(
-            f"A share of {epoch.treatment_percent:g} % leaves one arm empty: more than 0 and less than 100 compares both."
+            f"A share of {epoch.treatment_percent:g} % leaves one arm empty: use more than 0, less than 100."
         )
     if epoch.units_percent <= before:
         raise ExperimentPlanError(
