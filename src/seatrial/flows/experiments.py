@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from seatrial.domain.assignment import Intake
 from seatrial.domain.errors import UsageError
 from seatrial.domain.evidence import Finding, Verdict
-from seatrial.domain.readout import Judgement, Readout
+from seatrial.domain.readout import Judgement
 from seatrial.store.experiments import ExperimentRecord
 from seatrial.wiring.comparing import Compared, compare
 from seatrial.wiring.steering import Steering
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["VERDICTS", "Stopped", "listed", "open_epoch", "running", "status", "stop"]
+__all__ = ["VERDICTS", "Stopped", "listed", "open_epoch", "running", "shown_words", "status", "stop"]
 
 VERDICTS = (Judgement.SHIP.value, Judgement.KEEP.value, Judgement.HARMFUL.value, "undecided")
 """What an experiment may be stopped with."""
 _HUMAN = "human.experiment"
-_MEASURED = {Judgement.SHIP: Verdict.PASS, Judgement.HARMFUL: Verdict.FAIL, Judgement.BLOCKED: Verdict.ERROR}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def stop(
         raise UsageError(f"There is no verdict {chosen!r}: stop with one of {', '.join(VERDICTS)}.")
     if chosen != measured and not reason.strip():
         raise UsageError(f"The readout says {shown.value}, not {chosen}: say why you decide otherwise with --reason.")
-    findings = [_measured(compared.readout)]
+    findings = _recorded(compared)
     sentence = f"Stopped: {chosen}. {reason or compared.readout.reason}"
     if chosen != measured or reason:
         findings.append(
@@ -119,6 +118,7 @@ def shown_words(compared: Compared) -> dict[str, Any]:
     """A look as JSON."""
     return {
         "readout": compared.readout.to_json(),
+        "findings": [finding.to_json() for finding in compared.findings],
         "observations": compared.observations,
         "journal_missed": compared.missed,
     }
@@ -145,20 +145,20 @@ def _head(record: ExperimentRecord) -> dict[str, Any]:
     }
 
 
-def _measured(readout: Readout) -> Finding:
-    """What the experiment itself says of its treatment.
+def _recorded(compared: Compared) -> list[Finding]:
+    """The findings as they go on record: one claim each, since of two equal ones the later would hide the earlier.
 
-    Only what it has shown is about the version itself, and bears on its release; the rest is about the experiment.
+    What was shown, gain or harm, is about the version, and its release is judged by it. An experiment that showed
+    nothing says nothing about the version, so its findings are about the experiment.
     """
-    verdict = _MEASURED.get(readout.judgement, Verdict.INCONCLUSIVE)
-    about = readout.subject
-    if verdict not in (Verdict.PASS, Verdict.FAIL):
-        about = f"{readout.subject}/{readout.experiment}"
-    return Finding(
-        "experiment.readout", about, verdict, readout.reason,
-        samples=readout.control_units + readout.treatment_units,
-        details={"experiment": readout.experiment, "readout": readout.to_json()},
-    )  # fmt: skip
+    readout, findings = compared.readout, []
+    shown = readout.judgement in (Judgement.SHIP, Judgement.HARMFUL)
+    subject = readout.subject if shown else f"{readout.subject}/{readout.experiment}"
+    for finding in compared.findings:
+        metrics = finding.details.get("metrics", ())
+        name = f".{metrics[0]['metric']}" if finding.check.endswith(".guardrail") and metrics else ""
+        findings.append(replace(finding, check=finding.check + name, subject=subject))
+    return findings
 
 
 def _moment(at_s: float) -> str:

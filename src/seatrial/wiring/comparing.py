@@ -9,6 +9,7 @@ from typing import Any
 
 from seatrial.config import Settings
 from seatrial.domain.errors import UnreachableError
+from seatrial.domain.evidence import Finding
 from seatrial.domain.experiment import Better, Metric, MetricKind
 from seatrial.domain.readout import Readout
 from seatrial.store.experiments import ExperimentRecord
@@ -27,11 +28,13 @@ class Compared:
 
     Attributes:
         readout: what it shows.
+        findings: the same as claims about the treatment.
         observations: what that rests on, as JSON.
         missed: journal entries were deleted while they were being read.
     """
 
     readout: Readout
+    findings: tuple[Finding, ...]
     observations: dict[str, Any]
     missed: bool
 
@@ -43,6 +46,7 @@ def compare(settings: Settings, steering: Steering, record: ExperimentRecord, no
         UnreachableError: the data plane that has the journal does not answer.
     """
     from seatrial.experiments.feeding import Feeder
+    from seatrial.experiments.findings import readout_findings
 
     missed = False
     with Feeder(record.plan, record.epochs) as feeder:
@@ -50,7 +54,7 @@ def compare(settings: Settings, steering: Steering, record: ExperimentRecord, no
             feeder.take(entries)
             missed = missed or gap
         seen = feeder.seen(now_s)
-    return Compared(seen.readout, seen.observations.to_json(), missed)
+    return Compared(seen.readout, readout_findings(seen.readout), seen.observations.to_json(), missed)
 
 
 def journal_pages(settings: Settings, steering: Steering) -> Iterator[Page]:
