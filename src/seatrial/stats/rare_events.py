@@ -11,18 +11,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-import numpy as np
-
-from seatrial.stats.evidence import log_mean_exp
 from seatrial.stats.rate_ratio import ArmEvents, log_harm
 
 __all__ = ["RARE_GRID", "log_difference", "ratio_estimate", "ratio_interval"]
 
 _ABOVE = (1.02, 1.05, 1.1, 1.2, 1.5)
 RARE_GRID = (*_ABOVE, *(1 / ratio for ratio in _ABOVE))
-_LOG_GRID = np.log(np.asarray(RARE_GRID))
+_LOG_GRID = tuple(map(math.log, RARE_GRID))
 _FARTHEST_LOG = math.log(1e6)
-_HALVINGS = 60
+_HALVINGS = 40  # leave 1e-10 of a ratio
 
 
 def log_difference(epochs: Sequence[ArmEvents]) -> float:
@@ -70,7 +67,7 @@ def ratio_interval(epochs: Sequence[ArmEvents], alpha: float = 0.05) -> tuple[fl
     def refuted(log_ratio: float) -> float:
         return _log_refutation(epochs, log_ratio) + math.log(alpha)
 
-    low = _crossing(lambda log_ratio: -refuted(log_ratio), -_FARTHEST_LOG, centre)
+    low = -_crossing(lambda mirrored: refuted(-mirrored), -centre, _FARTHEST_LOG)
     high = _crossing(refuted, centre, _FARTHEST_LOG)
     return (
         0.0 if low <= -_FARTHEST_LOG else math.exp(low),
@@ -79,7 +76,7 @@ def ratio_interval(epochs: Sequence[ArmEvents], alpha: float = 0.05) -> tuple[fl
 
 
 def _surplus(epochs: Sequence[ArmEvents], log_ratio: float) -> float:
-    """Events of the treatment over those that the ratio lets expect; it falls as the ratio grows."""
+    """Events of the treatment over those that a ratio lets expect; it falls as the ratio grows."""
     return sum(
         epoch.challenger - (epoch.challenger + epoch.champion) / (1 + math.exp(-_log_odds(epoch) - log_ratio))
         for epoch in epochs
@@ -87,13 +84,16 @@ def _surplus(epochs: Sequence[ArmEvents], log_ratio: float) -> float:
 
 
 def _log_refutation(epochs: Sequence[ArmEvents], log_ratio: float) -> float:
-    """Log evidence against one ratio: `log_difference` with that ratio in place of 1."""
-    terms = np.zeros(len(RARE_GRID))
+    """Log evidence against a ratio: `log_difference` with that ratio in place of 1, quick enough to search with."""
+    terms = [0.0] * len(RARE_GRID)
     for epoch in epochs:
         events, null = epoch.challenger + epoch.champion, _log_odds(epoch) + log_ratio
-        terms += epoch.challenger * _LOG_GRID
-        terms -= events * (np.logaddexp(0.0, null + _LOG_GRID) - np.logaddexp(0.0, null))
-    return float(log_mean_exp(terms))
+        under_null = math.log1p(math.exp(null))
+        for place, log_step in enumerate(_LOG_GRID):
+            terms[place] += epoch.challenger * log_step
+            terms[place] -= events * (math.log1p(math.exp(null + log_step)) - under_null)
+    top = max(terms)
+    return top + math.log(math.fsum(math.exp(term - top) for term in terms) / len(terms))
 
 
 def _log_odds(epoch: ArmEvents) -> float:
