@@ -20,7 +20,7 @@ from seatrial import __version__
 from seatrial.control.statuses import BEGUN, REFUSED, TOO_LARGE, status_of
 from seatrial.control.tokens import Caller, Role, read_tokens, who_asks
 from seatrial.domain.errors import LedgerConflictError, SeatrialError
-from seatrial.flows import catalogue
+from seatrial.flows import catalogue, experiments
 from seatrial.flows.release_acts import Act, act, do, running
 from seatrial.flows.release_start import ReleaseRequest, start
 from seatrial.flows.release_status import listed, status
@@ -79,7 +79,7 @@ def create_api(workshop: Workshop, steering: Steering) -> FastAPI:
     app = FastAPI(title="Seatrial control plane", version=__version__, redirect_slashes=False, telemetry=_NO_TELEMETRY)
     desk = _Desk(workshop)
     asking: Any = Depends(desk)
-    _add_reading(app, workshop, asking)
+    _add_reading(app, workshop, steering, asking)
     _add_acting(app, workshop, steering, asking)
     app.add_exception_handler(SeatrialError, _foreseen)
     app.add_exception_handler(HTTPException, _http_error)
@@ -89,7 +89,7 @@ def create_api(workshop: Workshop, steering: Steering) -> FastAPI:
     return app
 
 
-def _add_reading(app: FastAPI, workshop: Workshop, asking: Any) -> None:
+def _add_reading(app: FastAPI, workshop: Workshop, steering: Steering, asking: Any) -> None:
     """What every role may see."""
     book = workshop.store.releases
 
@@ -104,6 +104,14 @@ def _add_reading(app: FastAPI, workshop: Workshop, asking: Any) -> None:
     @app.get("/api/v1/releases/{release}", dependencies=[asking], summary="Where one release stands.")
     def release_status(release: str) -> dict[str, Any]:
         return status(workshop, book.get(release), time.time())
+
+    @app.get("/api/v1/experiments", dependencies=[asking], summary="The experiments of a model, the latest first.")
+    def experiments_of(model: str = workshop.settings.model.name) -> list[dict[str, Any]]:
+        return experiments.listed(workshop, model)
+
+    @app.get("/api/v1/experiments/{experiment}", dependencies=[asking], summary="What one experiment shows now.")
+    def experiment_status(experiment: str) -> dict[str, Any]:
+        return experiments.status(workshop, steering, workshop.store.experiments.get(experiment), time.time())
 
     @app.get("/api/v1/ledger", dependencies=[asking], summary="Entries of the record, oldest first.")
     def ledger(

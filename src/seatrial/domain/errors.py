@@ -39,6 +39,7 @@
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
     │   ├── LedgerConflictError        a write that contradicts what the store already holds
     │   ├── UnknownReleaseError        no release of that name
+    │   ├── UnknownExperimentError     no experiment of that name
     │   └── LeaseLostError             another controller has taken over: what this one decided does not count
     ├── RoleError                  the role of a token does not allow what was asked
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
@@ -113,6 +114,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnknownArtifactError",
     "UnknownColumnError",
+    "UnknownExperimentError",
     "UnknownModelError",
     "UnknownReleaseError",
     "UnknownSettingError",
@@ -277,6 +279,10 @@ class LedgerConflictError(LedgerError):
 
 class UnknownReleaseError(LedgerError):
     """No release of that name."""
+
+
+class UnknownExperimentError(LedgerError):
+    """No experiment of that name."""
 
 
 class LeaseLostError(LedgerError):

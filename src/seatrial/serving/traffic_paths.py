@@ -57,4 +57,5 @@ def _words(state: TrafficState) -> dict[str, Any]:
         "release": state.release,
         "process": state.process,
         "fault": state.fault,
+        "experiment": state.experiment,
     }

@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 
 __all__ = ["NEWEST", "VERSION_TABLE", "current_revision", "upgrade"]
 
-NEWEST = "0002"
+NEWEST = "0003"
 """The revision this release works with."""
 VERSION_TABLE = "seatrial_schema"
 """Alembic's own default name would clash with MLflow's in a shared PostgreSQL database."""
