@@ -251,10 +251,10 @@ def targets(processes: int) -> dict[str, Callable[[], list[Shown]]]:
         "C4": lambda: canary_latency(400, processes=processes),
         "C5": lambda: canary_whole(400, 100, processes=processes),
         "C6": lambda: canary_users(200, processes=processes),
-        "A1": lambda: equal_arms(1000, processes=processes),
+        "A1": lambda: equal_arms(400, processes=processes),
         "A2": lambda: better_arm(1000, processes=processes),
-        "A3": lambda: lost_units(1000, processes=processes),
-        "A4": lambda: worse_guardrail(1000, processes=processes),
+        "A3": lambda: lost_units(400, processes=processes),
+        "A4": lambda: worse_guardrail(400, processes=processes),
         "S1": cost,
         "X1": exactness,
     }

@@ -47,6 +47,9 @@ class Feeder:
     Args:
         plan: of the experiment.
         epochs: in their order.
+
+    Attributes:
+        looks: a readout after each page and at each `seen`, the latest last.
     """
 
     def __init__(self, plan: ExperimentPlan, epochs: Sequence[Epoch]) -> None:
@@ -54,7 +57,7 @@ class Feeder:
         self._epochs = epochs
         self._watched = {metric.name for metric in plan.watched}
         self._joiner = Joiner(plan, epochs)
-        self._latest: Readout | None = None
+        self.looks: list[Readout] = []
         self._at_s = 0.0
         # An empty name is a database of one connection, in a file that is gone when it closes.
         self._requests = sqlite3.connect("")
@@ -86,8 +89,9 @@ class Feeder:
 
     def _look(self, at_s: float) -> Seen:
         observations = self._joiner.advance(at_s)
-        self._latest = readout(self._plan, self._epochs, observations, at_s, self._latest)
-        return Seen(observations, self._latest)
+        earlier = self.looks[-1] if self.looks else None
+        self.looks.append(readout(self._plan, self._epochs, observations, at_s, earlier))
+        return Seen(observations, self.looks[-1])
 
     def _prediction(self, at_s: float, record: Mapping[str, Any]) -> None:
         exposure = record.get("exposure")

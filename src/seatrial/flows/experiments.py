@@ -11,7 +11,7 @@ from seatrial.domain.errors import UsageError
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.readout import Judgement
 from seatrial.store.experiments import ExperimentRecord
-from seatrial.wiring.comparing import Compared, compare
+from seatrial.wiring.comparing import Compared, compare, write_page
 from seatrial.wiring.steering import Steering
 from seatrial.wiring.workshop import Workshop
 
@@ -104,14 +104,21 @@ def listed(workshop: Workshop, model: str) -> list[dict[str, Any]]:
     return [_head(record) for record in reversed(workshop.store.experiments.of_model(model))]
 
 
-def status(workshop: Workshop, steering: Steering, record: ExperimentRecord, now_s: float) -> dict[str, Any]:
+def status(
+    workshop: Workshop, steering: Steering, record: ExperimentRecord, now_s: float, *, page: bool = False
+) -> dict[str, Any]:
     """One experiment: its epochs, and what it shows now.
+
+    Args:
+        page: write it as a page too, whose path is `report` of the answer.
 
     Raises:
         UnreachableError: the journal cannot be read.
+        StorageFullError: there is no room for the page.
     """
     compared = compare(workshop.settings, steering, record, now_s)
-    return {**_head(record), **shown_words(compared), "plan": record.plan.to_json()}
+    written = {"report": str(write_page(workshop.settings, record, compared))} if page else {}
+    return {**_head(record), **shown_words(compared), "plan": record.plan.to_json(), **written}
 
 
 def shown_words(compared: Compared) -> dict[str, Any]:
