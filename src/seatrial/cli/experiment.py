@@ -112,7 +112,7 @@ def status(model: ModelName = "", project: ProjectDir = HERE, as_json: Json = Fa
     with open_project(project) as opened, steered(opened.workshop) as steering:
         workshop, name = opened.workshop, model or opened.settings.model.name
         records = workshop.store.experiments.of_model(name)
-        document = experiments.status(workshop, steering, records[-1], time.time()) if records else None
+        document = experiments.status(workshop, steering, records[-1], time.time(), page=True) if records else None
         heads = experiments.listed(workshop, name)
     if as_json:
         print_json({"model": name, "experiment": document, "experiments": heads})
@@ -145,9 +145,10 @@ def stop(
     following = f"seatrial release start {plan.subject}" if stopped.record.verdict == "ship" else None
     if as_json:
         findings = [finding.to_json() for finding in stopped.findings]
+        shown = experiments.shown_words(stopped.compared) if stopped.compared else {}
         print_json(
             {"experiment": plan.experiment, "verdict": stopped.record.verdict, "findings": findings,
-             **experiments.shown_words(stopped.compared), "traffic": carried, "next": following}
+             **shown, "traffic": carried, "next": following}
         )  # fmt: skip
         return
     say(f"Experiment {plan.experiment} is over: {stopped.record.verdict}.")
@@ -177,6 +178,7 @@ def _print_status(document: dict[str, Any]) -> None:
     if document["journal_missed"]:
         say("Some entries of the journal were deleted before they were read: raise serving.journal_max_bytes.")
     say(f"{readout['judgement'].replace('_', ' ')}: {readout['reason']}")
+    say(f"Report: {document['report']}")
 
 
 def _figure(value: float | None) -> str | None:

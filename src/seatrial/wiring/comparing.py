@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from seatrial.config import Settings
@@ -15,7 +16,7 @@ from seatrial.domain.readout import Readout
 from seatrial.store.experiments import ExperimentRecord
 from seatrial.wiring.steering import Steering
 
-__all__ = ["Compared", "compare", "journal_pages", "own_metric"]
+__all__ = ["Compared", "compare", "journal_pages", "own_metric", "write_page"]
 
 _PAGE_ENTRIES = 5_000
 
@@ -31,12 +32,14 @@ class Compared:
         findings: the same as claims about the treatment.
         observations: what that rests on, as JSON.
         missed: journal entries were deleted while they were being read.
+        looks: readouts on the way to this one, the latest last.
     """
 
     readout: Readout
     findings: tuple[Finding, ...]
     observations: dict[str, Any]
     missed: bool
+    looks: tuple[Readout, ...]
 
 
 def compare(settings: Settings, steering: Steering, record: ExperimentRecord, now_s: float) -> Compared:
@@ -54,7 +57,20 @@ def compare(settings: Settings, steering: Steering, record: ExperimentRecord, no
             feeder.take(entries)
             missed = missed or gap
         seen = feeder.seen(now_s)
-    return Compared(seen.readout, readout_findings(seen.readout), seen.observations.to_json(), missed)
+    return Compared(seen.readout, readout_findings(seen.readout), seen.observations.to_json(), missed, seen.looks)
+
+
+def write_page(settings: Settings, record: ExperimentRecord, compared: Compared) -> Path:
+    """Writes the page about an experiment and returns its path.
+
+    Raises:
+        StorageFullError: no room.
+        MissingExtraError: jinja2 or matplotlib is not installed.
+    """
+    from seatrial.experiments.report import write_report
+
+    directory = settings.home / "reports" / record.plan.experiment
+    return write_report(record.plan, record.epochs, compared.looks, directory)
 
 
 def journal_pages(settings: Settings, steering: Steering) -> Iterator[Page]:
