@@ -105,14 +105,20 @@ def epoch(
 
 
 @app.command()
-def status(model: ModelName = "", project: ProjectDir = HERE, as_json: Json = False) -> None:
+def status(
+    model: ModelName = "",
+    report: Annotated[bool, typer.Option("--report", help="Write a page with pictures too, and say where.")] = False,
+    project: ProjectDir = HERE,
+    as_json: Json = False,
+) -> None:
     """Show what the latest experiment of a model has shown so far; look as often as you like."""
     from seatrial.flows import experiments
 
     with open_project(project) as opened, steered(opened.workshop) as steering:
         workshop, name = opened.workshop, model or opened.settings.model.name
         records = workshop.store.experiments.of_model(name)
-        document = experiments.status(workshop, steering, records[-1], time.time(), page=True) if records else None
+        shown = (experiments.status(workshop, steering, one, time.time(), page=report) for one in records[-1:])
+        document = next(shown, None)
         heads = experiments.listed(workshop, name)
     if as_json:
         print_json({"model": name, "experiment": document, "experiments": heads})
@@ -178,7 +184,8 @@ def _print_status(document: dict[str, Any]) -> None:
     if document["journal_missed"]:
         say("Some entries of the journal were deleted before they were read: raise serving.journal_max_bytes.")
     say(f"{readout['judgement'].replace('_', ' ')}: {readout['reason']}")
-    say(f"Report: {document['report']}")
+    if "report" in document:
+        say(f"Report: {document['report']}")
 
 
 def _figure(value: float | None) -> str | None:

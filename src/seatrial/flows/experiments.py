@@ -111,14 +111,14 @@ def status(
     """One experiment: its epochs, and what it shows now.
 
     Args:
-        page: also writes the page for people; `report` is its path.
+        page: write it as a page too, whose path is `report` of the answer.
 
     Raises:
         UnreachableError: the journal cannot be read.
     """
     compared = compare(workshop.settings, steering, record, now_s)
-    written = str(write_page(workshop.settings, record, compared)) if page else None
-    return {**_head(record), **shown_words(compared), "plan": record.plan.to_json(), "report": written}
+    written = {"report": str(write_page(workshop.settings, record, compared))} if page else {}
+    return {**_head(record), **shown_words(compared), "plan": record.plan.to_json(), **written}
 
 
 def shown_words(compared: Compared) -> dict[str, Any]:

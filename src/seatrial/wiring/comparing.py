@@ -69,7 +69,7 @@ def write_page(settings: Settings, record: ExperimentRecord, compared: Compared)
     """
     from seatrial.experiments.report import write_report
 
-    directory = settings.home / "reports" / record.plan.experiment
+    directory = settings.home / "reports" / "experiments" / record.plan.experiment
     return write_report(record.plan, record.epochs, compared.looks, directory)
 
 
