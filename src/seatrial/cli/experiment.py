@@ -151,9 +151,10 @@ def stop(
     following = f"seatrial release start {plan.subject}" if stopped.record.verdict == "ship" else None
     if as_json:
         findings = [finding.to_json() for finding in stopped.findings]
+        shown = experiments.shown_words(stopped.compared) if stopped.compared else {}
         print_json(
             {"experiment": plan.experiment, "verdict": stopped.record.verdict, "findings": findings,
-             **experiments.shown_words(stopped.compared), "traffic": carried, "next": following}
+             **shown, "traffic": carried, "next": following}
         )  # fmt: skip
         return
     say(f"Experiment {plan.experiment} is over: {stopped.record.verdict}.")

@@ -21,15 +21,17 @@ OWN_METRICS = (LABEL_CORRECT, FAILED, LATENCY_S)
 """Metrics that the journal itself holds: nobody need send them as figures."""
 _DISORDER_S = 15.0
 """Entries may be written down so much later than others that happened after them."""
+_MOST_LOOKS = 1_000
 _NOT_EXPOSED = ("invalid", "rejected")
 """Requests that were refused before any version had seen them."""
 
 
 class Seen(NamedTuple):
-    """What a whole journal came to."""
+    """What a whole journal came to, and looks on the way there, the latest last."""
 
     observations: Observations
     readout: Readout
+    looks: tuple[Readout, ...]
 
 
 class _Request(NamedTuple):
@@ -47,9 +49,6 @@ class Feeder:
     Args:
         plan: of the experiment.
         epochs: in their order.
-
-    Attributes:
-        looks: a readout after each page and at each `seen`, the latest last.
     """
 
     def __init__(self, plan: ExperimentPlan, epochs: Sequence[Epoch]) -> None:
@@ -57,7 +56,7 @@ class Feeder:
         self._epochs = epochs
         self._watched = {metric.name for metric in plan.watched}
         self._joiner = Joiner(plan, epochs)
-        self.looks: list[Readout] = []
+        self._looks: list[Readout] = []
         self._at_s = 0.0
         # An empty name is a database of one connection, in a file that is gone when it closes.
         self._requests = sqlite3.connect("")
@@ -81,17 +80,21 @@ class Feeder:
                 self._true_label(entry["at_s"], entry["true_label"])
             elif "metric_value" in entry:
                 self._metric_value(entry["at_s"], entry["metric_value"])
-        self._look(self._at_s - _DISORDER_S)
+        if self._at_s:
+            self._look(self._at_s - _DISORDER_S)
 
     def seen(self, now_s: float) -> Seen:
         """What all pages together show at a time, by which every entry before it has been taken."""
-        return self._look(now_s)
+        observations = self._look(now_s)
+        return Seen(observations, self._looks[-1], tuple(self._looks))
 
-    def _look(self, at_s: float) -> Seen:
+    def _look(self, at_s: float) -> Observations:
         observations = self._joiner.advance(at_s)
-        earlier = self.looks[-1] if self.looks else None
-        self.looks.append(readout(self._plan, self._epochs, observations, at_s, earlier))
-        return Seen(observations, self.looks[-1])
+        earlier = self._looks[-1] if self._looks else None
+        if len(self._looks) >= _MOST_LOOKS:
+            del self._looks[::2]
+        self._looks.append(readout(self._plan, self._epochs, observations, at_s, earlier))
+        return observations
 
     def _prediction(self, at_s: float, record: Mapping[str, Any]) -> None:
         exposure = record.get("exposure")

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from seatrial.domain.assignment import Intake
-from seatrial.domain.errors import UsageError
+from seatrial.domain.errors import DependencyError, UsageError
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.readout import Judgement
 from seatrial.store.experiments import ExperimentRecord
@@ -17,7 +17,8 @@ from seatrial.wiring.workshop import Workshop
 
 __all__ = ["VERDICTS", "Stopped", "listed", "open_epoch", "running", "shown_words", "status", "stop"]
 
-VERDICTS = (Judgement.SHIP.value, Judgement.KEEP.value, Judgement.HARMFUL.value, "undecided")
+_UNDECIDED = "undecided"
+VERDICTS = (Judgement.SHIP.value, Judgement.KEEP.value, Judgement.HARMFUL.value, _UNDECIDED)
 """What an experiment may be stopped with."""
 _HUMAN = "human.experiment"
 
@@ -28,12 +29,12 @@ class Stopped:
 
     Attributes:
         record: as it is on record now.
-        compared: the last look.
+        compared: the last look; None where the journal could not be read.
         findings: what went on record.
     """
 
     record: ExperimentRecord
-    compared: Compared
+    compared: Compared | None
     findings: tuple[Finding, ...]
 
 
@@ -75,19 +76,19 @@ def stop(
 
     Raises:
         UsageError: none is under way, there is no such verdict, or it contradicts the readout without a reason.
-        UnreachableError: the journal cannot be read.
+        UnreachableError: the journal cannot be read, and the verdict is not `undecided` with a reason.
     """
+    if verdict and verdict not in VERDICTS:
+        raise UsageError(f"There is no verdict {verdict!r}: stop with one of {', '.join(VERDICTS)}.")
     record = running(workshop, model)
-    compared = compare(workshop.settings, steering, record, now_s)
-    shown = compared.readout.judgement
-    measured = shown.value if shown.value in VERDICTS else "undecided"
+    compared = _last_look(workshop, steering, record, now_s, must=not (verdict == _UNDECIDED and reason.strip()))
+    shown = compared.readout.judgement.value if compared else _UNDECIDED
+    measured = shown if shown in VERDICTS else _UNDECIDED
     chosen = verdict or measured
-    if chosen not in VERDICTS:
-        raise UsageError(f"There is no verdict {chosen!r}: stop with one of {', '.join(VERDICTS)}.")
     if chosen != measured and not reason.strip():
-        raise UsageError(f"The readout says {shown.value}, not {chosen}: say why you decide otherwise with --reason.")
-    findings = _recorded(compared)
-    sentence = f"Stopped: {chosen}. {reason or compared.readout.reason}"
+        raise UsageError(f"The readout says {shown}, not {chosen}: say why you decide otherwise with --reason.")
+    findings = _recorded(compared) if compared else []
+    sentence = f"Stopped: {chosen}. {reason or (compared.readout.reason if compared else '')}"
     if chosen != measured or reason:
         findings.append(
             Finding(
@@ -114,7 +115,6 @@ def status(
 
     Raises:
         UnreachableError: the journal cannot be read.
-        StorageFullError: there is no room for the page.
     """
     compared = compare(workshop.settings, steering, record, now_s)
     written = {"report": str(write_page(workshop.settings, record, compared))} if page else {}
@@ -150,6 +150,18 @@ def _head(record: ExperimentRecord) -> dict[str, Any]:
         ],
         "ended": None if record.ended_at_s is None else _moment(record.ended_at_s),
     }
+
+
+def _last_look(
+    workshop: Workshop, steering: Steering, record: ExperimentRecord, now_s: float, *, must: bool
+) -> Compared | None:
+    """What is shown at the end; None where the journal cannot be read and need not be: traffic must get back."""
+    try:
+        return compare(workshop.settings, steering, record, now_s)
+    except DependencyError:
+        if must:
+            raise
+        return None
 
 
 def _recorded(compared: Compared) -> list[Finding]:

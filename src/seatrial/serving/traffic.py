@@ -99,6 +99,14 @@ class Traffic:
             if order.release is not None and (running := self._versions.served.splits.get(model)) is not None
         }
 
+    def treated_ratios(self) -> dict[str, float]:
+        """The treatment's share of the traffic, 0 to 1, by model with a running experiment."""
+        return {
+            model: order.experiment.treated_percent / FULL_PERCENT
+            for model, order in self._orders.splits.items()
+            if order.experiment is not None and model not in self._faults
+        }
+
     async def follow(self, order: SplitOrder) -> TrafficState:
         """Splits a model's traffic from the moment this returns at the latest; requests that run are not touched.
 

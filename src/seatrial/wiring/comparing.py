@@ -32,7 +32,7 @@ class Compared:
         findings: the same as claims about the treatment.
         observations: what that rests on, as JSON.
         missed: journal entries were deleted while they were being read.
-        looks: what it showed after each page of the journal, the latest last.
+        looks: readouts on the way to this one, the latest last.
     """
 
     readout: Readout
@@ -57,12 +57,11 @@ def compare(settings: Settings, steering: Steering, record: ExperimentRecord, no
             feeder.take(entries)
             missed = missed or gap
         seen = feeder.seen(now_s)
-    findings = readout_findings(seen.readout)
-    return Compared(seen.readout, findings, seen.observations.to_json(), missed, tuple(feeder.looks))
+    return Compared(seen.readout, readout_findings(seen.readout), seen.observations.to_json(), missed, seen.looks)
 
 
 def write_page(settings: Settings, record: ExperimentRecord, compared: Compared) -> Path:
-    """Writes the page about a look under the project's reports and returns its path.
+    """Writes the page about an experiment and returns its path.
 
     Raises:
         StorageFullError: no room.

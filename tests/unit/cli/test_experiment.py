@@ -119,6 +119,17 @@ def test_an_experiment_from_its_start_to_a_release(seatrial: Command, house: Hou
     assert seatrial("release", "start", f"{MODEL}@2", "-C", house.directory).code == 0
 
 
+def test_traffic_gets_back_also_where_the_journal_cannot_be_read(seatrial: Command, house: House) -> None:
+    told(seatrial, house, "start", "--b", "2", "--metric", "bought")
+    house.workshop().settings.journal_dir.mkdir(parents=True)
+    with (house.directory / "seatrial.toml").open("a", encoding="utf-8") as settings:
+        settings.write('[control]\ndata_plane_url = "http://127.0.0.1:9"\n')
+    assert seatrial("experiment", "stop", "--json", "-C", house.directory).code == 3
+    assert "end it first" in seatrial("release", "rollback", "-C", house.directory).err
+    stopped = told(seatrial, house, "stop", "--verdict", "undecided", "--reason", "Customers call.")
+    assert (stopped["verdict"], stopped["traffic"]) == ("undecided", "not_yet")
+
+
 def test_an_experiment_that_shows_nothing_says_nothing_about_the_version(seatrial: Command, house: House) -> None:
     assert "No experiment of tiny yet" in seatrial("experiment", "status", "-C", house.directory).out
     begun = seatrial("experiment", "start", "--b", "2", "--metric", "bought", "-C", house.directory)

@@ -172,6 +172,7 @@ def test_an_experiment_sends_each_unit_where_it_belongs_also_after_a_restart(hou
     again = house.plane("tiny@1")
     again.orders.restore()
     assert again.orders.state("tiny").experiment == order.experiment
+    assert again.orders.treated_ratios() == {"tiny": 0.15}
     assert order.experiment is not None
     for number in range(100):
         variant, place, exposure = again.route("tiny", unit=f"user-{number}")
