@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 ARGS ?=
+# Files of tests that run at once.
+WORKERS ?= 2
 # Optional: a package index that has a CPU build of torch (the default index may bring gigabytes of CUDA).
 TORCH_INDEX_URL ?=
 # Byte code is compiled when first used: installing is faster by half a minute.
@@ -15,7 +17,7 @@ demo: $(VENV)/.installed-all ## set up, then the main job; ARGS=--exit ends afte
 	$(BIN)/seatrial demo $(ARGS)
 
 test: $(VENV)/.installed-dev ## set up, then the tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(ARGS)
 
 check: $(VENV)/.installed-dev ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

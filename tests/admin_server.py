@@ -60,7 +60,7 @@ class _Admin:
             counts = self.plane.latencies(query["model"], int(query["version"]))
         except UnreachableError as error:
             return 404, {"error": str(error)}
-        return 200, {"edges_s": counts.edges_s, "counts": counts.counts}
+        return 200, {"edges_s": counts.edges_s, "counts": counts.counts, "over_s": counts.over_s}
 
     def models(self, _: dict[str, str]) -> Answer:
         listed = [

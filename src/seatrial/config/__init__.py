@@ -14,6 +14,7 @@ from seatrial.config.sections import (
     EvaluationSettings,
     ExperimentSettings,
     ModelSettings,
+    NotifiedEvent,
     RegistrySettings,
     ReleaseSettings,
     Section,
@@ -21,7 +22,7 @@ from seatrial.config.sections import (
     StoreSettings,
     TrainingSettings,
 )
-from seatrial.config.settings import Settings, mask, sqlite_path
+from seatrial.config.settings import Settings, mask, mask_path, sqlite_path, sqlite_url
 
 __all__ = [
     "CONFIG_FILE",
@@ -32,6 +33,7 @@ __all__ = [
     "EvaluationSettings",
     "ExperimentSettings",
     "ModelSettings",
+    "NotifiedEvent",
     "RegistrySettings",
     "ReleaseSettings",
     "Section",
@@ -41,5 +43,7 @@ __all__ = [
     "TrainingSettings",
     "load_settings",
     "mask",
+    "mask_path",
     "sqlite_path",
+    "sqlite_url",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Self
@@ -17,15 +18,21 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from seatrial import __version__
-from seatrial.control.statuses import BEGUN, REFUSED, TOO_LARGE, status_of
-from seatrial.control.tokens import Caller, Role, read_tokens, who_asks
-from seatrial.domain.errors import LedgerConflictError, SeatrialError
-from seatrial.flows import catalogue, experiments
+from seatrial.control.projects import Projects
+from seatrial.control.tokens import Caller, Role, TokenFile, who_asks
+from seatrial.domain.errors import (
+    InvalidRequestError,
+    LedgerConflictError,
+    PayloadTooLargeError,
+    RefusedArtifactError,
+    SeatrialError,
+)
+from seatrial.domain.model import VersionRef
+from seatrial.flows import experiments
 from seatrial.flows.release_acts import Act, act, do, running
 from seatrial.flows.release_start import ReleaseRequest, start
 from seatrial.flows.release_status import listed, status
-from seatrial.wiring.access import is_local, listen
-from seatrial.wiring.steering import Steering
+from seatrial.wiring.access import is_local, listen, status_of
 from seatrial.wiring.workshop import Workshop
 
 __all__ = ["ActBody", "ApiServer", "StartBody", "create_api"]
@@ -61,26 +68,27 @@ class _Desk:
 
     def __init__(self, workshop: Workshop) -> None:
         section, project = workshop.settings.control, workshop.settings.project_dir
-        self._callers = read_tokens(project / Path(section.tokens_file)) if section.tokens_file else {}
+        self._tokens = TokenFile(project / Path(section.tokens_file)) if section.tokens_file else None
         self._local = Caller(workshop.actor, Role.ADMIN)
 
     def __call__(self, request: Request) -> Caller:
         peer = request.client.host if request.client else None
         local = is_local(peer, request.headers.get("host"), request.headers.get("origin"))
-        return who_asks(request.headers.get("authorization"), self._local if local else None, self._callers)
+        callers = self._tokens.callers if self._tokens else {}
+        return who_asks(request.headers.get("authorization"), self._local if local else None, callers)
 
 
-def create_api(workshop: Workshop, steering: Steering) -> FastAPI:
+def create_api(projects: Projects) -> FastAPI:
     """The application.
 
     Raises:
         ConfigError: the token file cannot be read.
     """
     app = FastAPI(title="Seatrial control plane", version=__version__, redirect_slashes=False, telemetry=_NO_TELEMETRY)
-    desk = _Desk(workshop)
+    desk = _Desk(projects.first.workshop)
     asking: Any = Depends(desk)
-    _add_reading(app, workshop, steering, asking)
-    _add_acting(app, workshop, steering, asking)
+    _add_reading(app, projects, asking)
+    _add_acting(app, projects, asking)
     app.add_exception_handler(SeatrialError, _foreseen)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -89,29 +97,33 @@ def create_api(workshop: Workshop, steering: Steering) -> FastAPI:
     return app
 
 
-def _add_reading(app: FastAPI, workshop: Workshop, steering: Steering, asking: Any) -> None:
+def _add_reading(app: FastAPI, projects: Projects, asking: Any) -> None:
     """What every role may see."""
-    book = workshop.store.releases
 
     @app.get("/api/v1/models", dependencies=[asking], summary="Every version with its aliases and findings.")
     def models() -> list[dict[str, Any]]:
-        return catalogue.versions(workshop)
+        return projects.versions()
 
     @app.get("/api/v1/releases", dependencies=[asking], summary="The releases of a model, the latest first.")
-    def releases(model: str = workshop.settings.model.name) -> list[dict[str, Any]]:
-        return listed(workshop, model)
+    def releases(model: str | None = None) -> list[dict[str, Any]]:
+        project = projects.of_model(model)
+        return listed(project.workshop, model or project.model)
 
     @app.get("/api/v1/releases/{release}", dependencies=[asking], summary="Where one release stands.")
     def release_status(release: str) -> dict[str, Any]:
-        return status(workshop, book.get(release), time.time())
+        workshop = projects.of_release(release).workshop
+        return status(workshop, workshop.store.releases.get(release), time.time())
 
     @app.get("/api/v1/experiments", dependencies=[asking], summary="The experiments of a model, the latest first.")
-    def experiments_of(model: str = workshop.settings.model.name) -> list[dict[str, Any]]:
-        return experiments.listed(workshop, model)
+    def experiments_of(model: str | None = None) -> list[dict[str, Any]]:
+        project = projects.of_model(model)
+        return experiments.listed(project.workshop, model or project.model)
 
     @app.get("/api/v1/experiments/{experiment}", dependencies=[asking], summary="What one experiment shows now.")
     def experiment_status(experiment: str) -> dict[str, Any]:
-        return experiments.status(workshop, steering, workshop.store.experiments.get(experiment), time.time())
+        project = projects.of_experiment(experiment)
+        record = project.workshop.store.experiments.get(experiment)
+        return experiments.status(project.workshop, project.steering, record, time.time())
 
     @app.get("/api/v1/ledger", dependencies=[asking], summary="Entries of the record, oldest first.")
     def ledger(
@@ -119,26 +131,34 @@ def _add_reading(app: FastAPI, workshop: Workshop, steering: Steering, asking: A
         after: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=_MOST_ENTRIES)] = 100,
     ) -> list[dict[str, Any]]:
-        entries = workshop.store.entries(model, after)
+        entries = projects.of_model(model).workshop.store.entries(model, after)
         return [entry.to_json() for entry, _ in zip(entries, range(limit), strict=False)]
 
 
-def _add_acting(app: FastAPI, workshop: Workshop, steering: Steering, asking: Any) -> None:
+def _add_acting(app: FastAPI, projects: Projects, asking: Any) -> None:
     """What takes a role."""
 
-    @app.post("/api/v1/releases", status_code=BEGUN, summary="Begin a release; 409 names the findings against it.")
+    @app.post(
+        "/api/v1/releases",
+        status_code=HTTPStatus.CREATED,
+        summary="Begin a release; 409 names the findings against it.",
+    )
     def begin(body: StartBody, caller: Caller = asking) -> Any:
         caller.require(Role.ADMIN if body.force_reason else Role.RELEASER)
         request = ReleaseRequest(body.ref, caller.name, time.time(), tuple(body.scenario), body.force_reason)
-        started = start(workshop, steering, request)
+        project = projects.of_model(VersionRef.parse(body.ref).name)
+        started = start(project.workshop, project.steering, request)
         if started.record is None:
             against = [finding.to_json() for finding in started.against]
-            return JSONResponse({"error": started.decision.reason, "findings": against}, REFUSED)
-        return status(workshop, started.record, time.time())
+            return JSONResponse(
+                {"error": started.decision.reason, "findings": against}, status_of(RefusedArtifactError)
+            )
+        return status(project.workshop, started.record, time.time())
 
     @app.post("/api/v1/releases/{release}/{what}", summary="pause, resume, approve, promote or rollback.")
     def act_on(release: str, what: str, body: ActBody, caller: Caller = asking) -> dict[str, Any]:
         caller.require(Role.ADMIN if body.break_glass else Role.RELEASER)
+        workshop = projects.of_release(release).workshop
         model = workshop.store.releases.get(release).state.model
         if running(workshop, model).state.release != release:
             raise LedgerConflictError(f"Release {release} is over: another one of {model} is under way.")
@@ -148,7 +168,7 @@ def _add_acting(app: FastAPI, workshop: Workshop, steering: Steering, asking: An
     @app.post("/api/v1/models/{model}/rollback", summary="Return to the last proven version.")
     def roll_back(model: str, body: ActBody, caller: Caller = asking) -> dict[str, Any]:
         caller.require(Role.RELEASER)
-        return do(workshop, model, Act("rollback", caller.name, time.time(), body.reason))
+        return do(projects.of_model(model).workshop, model, Act("rollback", caller.name, time.time(), body.reason))
 
 
 class ApiServer:
@@ -158,9 +178,9 @@ class ApiServer:
         url: where it listens.
     """
 
-    def __init__(self, workshop: Workshop, steering: Steering) -> None:
-        section = workshop.settings.control
-        app = create_api(workshop, steering)
+    def __init__(self, projects: Projects) -> None:
+        section = projects.first.workshop.settings.control
+        app = create_api(projects)
         self._socket, self.url = listen(section.host, section.port)
         # Its own thread, and therefore its own loop; signals are the main thread's.
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))
@@ -186,12 +206,12 @@ async def _bounded(request: Request, answering: Any) -> Any:
     length = request.headers.get("content-length", "0")
     if "transfer-encoding" in request.headers or not length.isdecimal() or int(length) > _MOST_BODY_BYTES:
         sentence = f"The body is larger than {_MOST_BODY_BYTES} bytes, or does not say: send less, with its length."
-        return JSONResponse({"error": sentence}, TOO_LARGE)
+        return JSONResponse({"error": sentence}, status_of(PayloadTooLargeError))
     return await answering(request)
 
 
 async def _foreseen(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, status_of(error))
+    return JSONResponse({"error": str(error)}, status_of(type(error)))
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
@@ -203,9 +223,12 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
 async def _malformed(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-    return JSONResponse({"error": f"The request is not what is asked for here: {faults}."}, 400)
+    return JSONResponse(
+        {"error": f"The request is not what is asked for here: {faults}."}, status_of(InvalidRequestError)
+    )
 
 
 async def _unforeseen(_request: Request, error: Exception) -> JSONResponse:
     _log.error("request failed", exc_info=error)
-    return JSONResponse({"error": "The control plane failed on this request: its log says why."}, 500)
+    sentence = "The control plane failed on this request: its log says why."
+    return JSONResponse({"error": sentence}, status_of(type(error)))

@@ -12,8 +12,9 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from seatrial.domain.errors import DependencyError, LeaseLostError, LedgerConflictError
+from seatrial.domain.errors import DependencyError, LeaseLostError, LedgerConflictError, SeatrialError
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.model import Alias
 from seatrial.domain.release import Action, Decision, TrafficSplit
@@ -48,6 +49,8 @@ class Controller:
         self._steering = steering
         self._clock = clock
         self._applied: dict[str, Applied] = {}
+        self.active = False
+        """Whether the last look found the lease to be ours."""
         self.holder = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(4)}"
 
     @property
@@ -60,25 +63,34 @@ class Controller:
 
         Raises:
             LeaseLostError: another controller took over during the look.
-            DependencyError: the store cannot be used; nothing was decided.
+            SeatrialError: nothing was decided about one model at least, since the store or its record cannot be used.
         """
         book, ttl_s = self._workshop.store.releases, self._workshop.settings.control.lease_s
         lease = book.lease(self.holder, self._clock(), ttl_s)
+        self.active = lease is not None
         if lease is None:
             self._applied.clear()  # whoever has it may set another split meanwhile
             return None
-        decisions = []
+        decisions, faults = [], []
         released, compared = book.latest(), self._workshop.store.experiments.latest()
         for model in released | compared:
             current = released.get(model)
-            if current is not None and not current.state.phase.over:
-                current, decision = self._decided(current, lease.fence)
-                decisions.append(decision)
-            self._follow(model, current, compared.get(model), lease.fence)
+            try:
+                if current is not None and not current.state.phase.over:
+                    current, decision = self._decided(current, lease.fence)
+                    decisions.append(decision)
+                self._follow(model, current, compared.get(model), lease.fence)
+            except LeaseLostError:
+                raise
+            except SeatrialError as fault:  # a row that somebody edited, say: no other model waits for its repair
+                faults.append(fault)
+        if faults:
+            raise faults[0]
         return decisions
 
     def close(self) -> None:
         """Lets the next controller begin at once."""
+        self.active = False
         self._workshop.store.releases.yield_lease(self.holder)
 
     def _decided(self, record: ReleaseRecord, fence: int) -> tuple[ReleaseRecord, Decision]:
@@ -96,7 +108,7 @@ class Controller:
             ):
                 self._applied.pop(state.model, None)  # a new process may not know the release yet
             reports = newest_reports(record.reports, read)
-            counters = total_counters(reports)
+            counters = replace(total_counters(reports), before=record.baseline.before)
             if len(counters.steps) > state.step + 1:
                 raise LeaseLostError(
                     f"The data plane is in a later step of {state.release} than the record that was read: another "

@@ -13,6 +13,7 @@
     │   ├── UnreachableError           a server or index does not answer
     │   ├── AnswerLostError            a connection ended between question and answer
     │   ├── UnreadableAnswerError      what answered is not what should answer there
+    │   ├── NotTakenError              a receiver of notifications answered, and did not take the message
     │   └── StorageFullError           the disk (or a quota) has no room; nothing half-written is left behind
     ├── DataError                  rows that cannot be trained on or scored
     │   ├── SourceError                a data source is missing, unreadable or not what its digest says
@@ -41,6 +42,7 @@
     │   ├── UnknownReleaseError        no release of that name
     │   ├── UnknownExperimentError     no experiment of that name
     │   └── LeaseLostError             another controller has taken over: what this one decided does not count
+    ├── BackupError                a backup that is not whole, or not the one that was written
     ├── RoleError                  the role of a token does not allow what was asked
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
@@ -69,6 +71,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnswerLostError",
+    "BackupError",
     "BundleAlteredError",
     "BundleError",
     "BundleManifestError",
@@ -95,6 +98,7 @@ __all__ = [
     "ModelError",
     "ModelNotServedError",
     "NotReadyError",
+    "NotTakenError",
     "OverloadedError",
     "PayloadTooLargeError",
     "RateLimitedError",
@@ -175,6 +179,15 @@ class AnswerLostError(DependencyError):
 
 class UnreadableAnswerError(DependencyError):
     """What answered is not what should answer there."""
+
+
+class NotTakenError(DependencyError):
+    """A receiver of notifications answered, and did not take the message."""
+
+    def __init__(self, message: str, status: int, again_in_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.again_in_s = again_in_s
 
 
 class StorageFullError(DependencyError):
@@ -287,6 +300,10 @@ class UnknownExperimentError(LedgerError):
 
 class LeaseLostError(LedgerError):
     """Another controller has taken over: what this one decided does not count."""
+
+
+class BackupError(SeatrialError):
+    """A backup is not whole, or not the one that was written."""
 
 
 class RoleError(SeatrialError):

@@ -102,6 +102,10 @@ class FakePlane:
             raise UnreachableError(f"{model}@{version} is not loaded.")
         return self._latencies
 
+    def counted(self, latencies: LatencyCounts) -> None:
+        """From now on that is what every loaded version has answered."""
+        self._latencies = latencies
+
     def restart(self, *, restored: bool = False) -> None:
         """A new process with the same split; what was counted is found again or not."""
         self._process += 1

@@ -29,7 +29,7 @@ _Percent = Annotated[float, msgspec.Meta(ge=0, le=FULL_PERCENT)]
 
 
 class ReleaseContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which release a split belongs to, and what is counted for it.
+    """Which release a split belongs to, and what is counted for it: `domain.release.WatchedRelease`, checked here.
 
     Attributes:
         step: the running step of the plan, from 0.

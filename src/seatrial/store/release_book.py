@@ -15,12 +15,14 @@ from seatrial.store import aliases as intents
 from seatrial.store.database import Database
 from seatrial.store.entries import append_drafts
 from seatrial.store.experiments import refuse_second
-from seatrial.store.lease import Lease, grant, refuse_lower, yield_up
+from seatrial.store.lease import Lease, grant, held, refuse_lower, yield_up
 from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry
 from seatrial.store.releases import (
     ReleaseChange,
     ReleaseRecord,
     changed,
+    count_old_looks,
+    delete_old_looks,
     insert_release,
     note_acts,
     read_acts,
@@ -137,10 +139,25 @@ class ReleaseBook:
         with self._database.read() as connection:
             return read_looks(connection, release)
 
+    def old_looks(self, before: datetime) -> tuple[int, int]:
+        """How many looks at ended releases are older than a moment, and their size in characters; not the last ones."""
+        with self._database.read() as connection:
+            return count_old_looks(connection, before)
+
+    def forget_looks(self, before: datetime) -> None:
+        """Deletes the looks that `old_looks` counts; the end of each release stays."""
+        with self._database.write() as connection:
+            delete_old_looks(connection, before)
+
     def lease(self, holder: str, now_s: float, ttl_s: float) -> Lease | None:
         """Takes the controller's lease or prolongs one's own; None where somebody else has it."""
         with self._database.write() as connection:
             return grant(connection, holder, now_s, ttl_s)
+
+    def held_lease(self, now_s: float, ttl_s: float) -> Lease | None:
+        """The controller's lease, where somebody has it."""
+        with self._database.read() as connection:
+            return held(connection, now_s, ttl_s)
 
     def yield_lease(self, holder: str) -> None:
         """Ends one's own lease, so that the next controller need not wait for it to run out."""

@@ -16,10 +16,12 @@ from seatrial.domain.model import Alias
 from seatrial.store import aliases as intents
 from seatrial.store.aliases import AliasIntent, Moves
 from seatrial.store.database import Database
+from seatrial.store.deliveries import DeliveryBook
 from seatrial.store.entries import append_drafts, last_head, latest_about, read_entries, read_rows
 from seatrial.store.experiment_book import ExperimentBook
 from seatrial.store.findings import claim_of, finding_drafts, finding_of, latest_findings
 from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry, LedgerHead, moment_text
+from seatrial.store.portable import PortableStore
 from seatrial.store.release_book import ReleaseBook
 from seatrial.store.tables import ledger
 from seatrial.store.verification import verify_ledger
@@ -51,6 +53,8 @@ class Store:
         self._clock = clock
         self.releases = ReleaseBook(database, clock, _announce)
         self.experiments = ExperimentBook(database, clock, _announce)
+        self.deliveries = DeliveryBook(database)
+        self.portable = PortableStore(database, signing_key)
 
     @classmethod
     def open(cls, url: str, *, signing_key: bytes | None = None, clock: Callable[[], datetime] = _utc_now) -> Store:

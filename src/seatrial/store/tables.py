@@ -6,6 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, In
 
 __all__ = [
     "alias_intents",
+    "deliveries",
     "experiment_epochs",
     "experiments",
     "leases",
@@ -114,4 +115,13 @@ leases = Table(
     Column("holder", Text, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("until_s", Float, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("receiver", Text, primary_key=True),
+    Column("seq", _SEQ, nullable=False),
+    Column("failing_since_s", Float, nullable=True),
+    Column("fault", Text, nullable=False),
 )

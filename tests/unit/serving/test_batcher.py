@@ -156,10 +156,11 @@ def test_only_a_text_that_is_alone_is_computed_by_all_cores() -> None:
             await ask(batcher, scorer, texts(4))  # not alone: the other is still being computed
             gate.open()
             await lone
-            await ask(batcher, scorer, texts(4, 4))
+            await ask(batcher, scorer, texts(4))  # alone, but the one before had company
             await ask(batcher, scorer, texts(4))
-        assert [texts for texts, _ in scorer.engine.calls] == [1, 1, 1, 1, 1]
-        assert scorer.all_cores == [True, False, False, False, True]
+            await ask(batcher, scorer, texts(4, 4))
+        assert [texts for texts, _ in scorer.engine.calls] == [1, 1, 1, 1, 1, 1]
+        assert scorer.all_cores == [True, False, False, True, False, False]
 
     asyncio.run(scenario())
 
