@@ -17,6 +17,7 @@ __all__ = [
     "ConversionSettings",
     "DataSettings",
     "EvaluationSettings",
+    "ExperimentSettings",
     "ModelSettings",
     "NotifiedEvent",
     "RegistrySettings",
@@ -390,6 +391,19 @@ def _as_whole(part: object) -> object:
         return int(part) if isinstance(part, str) else part
     except ValueError:
         return part
+
+
+class ExperimentSettings(Section):
+    """A/B experiments: what two versions are compared by, unless the command says otherwise."""
+
+    alpha: OpenRatio = 0.05
+    """Probability that equal versions are called different: over all looks; primary metrics share it."""
+    outcome_window_s: Seconds = 86_400.0
+    """A unit's figures count from its first request for so long, and the unit counts once that is over."""
+    pre_period_s: Annotated[float, Field(ge=0)] = 0.0
+    """Figures from so long before the experiment foretell a unit's later ones (CUPED); 0: none are used."""
+    most_units: Annotated[int, Field(ge=0)] = 0
+    """Units of both versions after which version a is kept unless version b has won; 0: no end."""
 
 
 class ControlSettings(Section):

@@ -17,6 +17,7 @@ from seatrial.config.sections import (
     ConversionSettings,
     DataSettings,
     EvaluationSettings,
+    ExperimentSettings,
     ModelSettings,
     RegistrySettings,
     ReleaseSettings,
@@ -48,6 +49,7 @@ class Settings(BaseModel):
     serving: ServingSettings = ServingSettings()
     acceptance: AcceptanceSettings = AcceptanceSettings()
     release: ReleaseSettings = ReleaseSettings()
+    experiments: ExperimentSettings = ExperimentSettings()
     control: ControlSettings = ControlSettings()
     store: StoreSettings = StoreSettings()
 

@@ -28,6 +28,7 @@ from seatrial.domain.errors import (
     SeatrialError,
 )
 from seatrial.domain.model import VersionRef
+from seatrial.flows import experiments
 from seatrial.flows.release_acts import Act, act, do, running
 from seatrial.flows.release_start import ReleaseRequest, start
 from seatrial.flows.release_status import listed, status
@@ -112,6 +113,17 @@ def _add_reading(app: FastAPI, projects: Projects, asking: Any) -> None:
     def release_status(release: str) -> dict[str, Any]:
         workshop = projects.of_release(release).workshop
         return status(workshop, workshop.store.releases.get(release), time.time())
+
+    @app.get("/api/v1/experiments", dependencies=[asking], summary="The experiments of a model, the latest first.")
+    def experiments_of(model: str | None = None) -> list[dict[str, Any]]:
+        project = projects.of_model(model)
+        return experiments.listed(project.workshop, model or project.model)
+
+    @app.get("/api/v1/experiments/{experiment}", dependencies=[asking], summary="What one experiment shows now.")
+    def experiment_status(experiment: str) -> dict[str, Any]:
+        project = projects.of_experiment(experiment)
+        record = project.workshop.store.experiments.get(experiment)
+        return experiments.status(project.workshop, project.steering, record, time.time())
 
     @app.get("/api/v1/ledger", dependencies=[asking], summary="Entries of the record, oldest first.")
     def ledger(

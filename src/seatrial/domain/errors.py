@@ -6,6 +6,7 @@
     ├── ConfigError                what the user wrote in settings or on the command line cannot be used
     │   ├── UnknownSettingError        a key of seatrial.toml or SEATRIAL_* that does not exist
     │   ├── ReleasePlanError           steps, shares, guards or limits that no release can have
+    │   ├── ExperimentPlanError        versions, metrics, margins or windows that no experiment can have
     │   └── UsageError                 a command or call with impossible arguments
     ├── DependencyError            something outside Seatrial is needed and is not there
     │   ├── MissingExtraError          a Python package of an optional extra is not installed
@@ -39,6 +40,7 @@
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
     │   ├── LedgerConflictError        a write that contradicts what the store already holds
     │   ├── UnknownReleaseError        no release of that name
+    │   ├── UnknownExperimentError     no experiment of that name
     │   └── LeaseLostError             another controller has taken over: what this one decided does not count
     ├── BackupError                a backup that is not whole, or not the one that was written
     ├── RoleError                  the role of a token does not allow what was asked
@@ -80,6 +82,7 @@ __all__ = [
     "DeadlineExceededError",
     "DependencyError",
     "EmptyTextError",
+    "ExperimentPlanError",
     "HeadersTooLargeError",
     "InferenceError",
     "InvalidRequestError",
@@ -115,6 +118,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnknownArtifactError",
     "UnknownColumnError",
+    "UnknownExperimentError",
     "UnknownModelError",
     "UnknownReleaseError",
     "UnknownSettingError",
@@ -142,6 +146,10 @@ class UnknownSettingError(ConfigError):
 
 class ReleasePlanError(ConfigError):
     """Steps, shares, guards or limits that no release can have."""
+
+
+class ExperimentPlanError(ConfigError):
+    """Versions, metrics, margins or windows that no experiment can have."""
 
 
 class UsageError(ConfigError):
@@ -284,6 +292,10 @@ class LedgerConflictError(LedgerError):
 
 class UnknownReleaseError(LedgerError):
     """No release of that name."""
+
+
+class UnknownExperimentError(LedgerError):
+    """No experiment of that name."""
 
 
 class LeaseLostError(LedgerError):

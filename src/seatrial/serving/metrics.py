@@ -131,10 +131,13 @@ class MetricsSink:
         self._mirrored.labels(outcome).inc()
 
     def follow_releases(
-        self, samples: Callable[[], Iterable[UnitsSample]], step_ratios: Callable[[], Mapping[str, float]]
+        self,
+        samples: Callable[[], Iterable[UnitsSample]],
+        step_ratios: Callable[[], Mapping[str, float]],
+        treated_ratios: Callable[[], Mapping[str, float]],
     ) -> None:
-        """Shows the counters of releases; both are asked at each scrape, so that counting costs a request nothing."""
-        self._registry.register(_ReleaseCollector(samples, step_ratios))
+        """Shows releases and experiments; all is asked at each scrape, so that counting costs a request nothing."""
+        self._registry.register(_ReleaseCollector(samples, step_ratios, treated_ratios))
 
     def latency_counts(self, model: str, version: str) -> list[int]:
         """Requests of a variant since the process began, by latency: between the edges, and beyond the last one.
@@ -167,10 +170,14 @@ class _ReleaseCollector(Collector):
     """Reads the tallies when Prometheus asks."""
 
     def __init__(
-        self, samples: Callable[[], Iterable[UnitsSample]], step_ratios: Callable[[], Mapping[str, float]]
+        self,
+        samples: Callable[[], Iterable[UnitsSample]],
+        step_ratios: Callable[[], Mapping[str, float]],
+        treated_ratios: Callable[[], Mapping[str, float]],
     ) -> None:
         self._samples = samples
         self._step_ratios = step_ratios
+        self._treated_ratios = treated_ratios
 
     def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
         units = CounterMetricFamily(
@@ -181,7 +188,12 @@ class _ReleaseCollector(Collector):
         ratios = GaugeMetricFamily("release_step_ratio", "The challenger's share of the traffic.", labels=("model",))
         for model, ratio in self._step_ratios().items():
             ratios.add_metric((model,), ratio)
-        return units, ratios
+        treated = GaugeMetricFamily(
+            "experiment_treatment_ratio", "Share of the traffic that an experiment's treatment gets.", labels=("model",)
+        )
+        for model, ratio in self._treated_ratios().items():
+            treated.add_metric((model,), ratio)
+        return units, ratios, treated
 
 
 class _GpuMemoryCollector(Collector):

@@ -59,4 +59,5 @@ def _words(state: TrafficState) -> dict[str, Any]:
         "release": state.release,
         "process": state.process,
         "fault": state.fault,
+        "experiment": state.experiment,
     }

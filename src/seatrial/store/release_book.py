@@ -14,6 +14,7 @@ from seatrial.domain.release import Decision, ReleaseCounters, ReleaseState
 from seatrial.store import aliases as intents
 from seatrial.store.database import Database
 from seatrial.store.entries import append_drafts
+from seatrial.store.experiments import refuse_second
 from seatrial.store.lease import Lease, grant, held, refuse_lower, yield_up
 from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry
 from seatrial.store.releases import (
@@ -52,7 +53,7 @@ class ReleaseBook:
         """Writes a release that begins, and the decision to begin it.
 
         Raises:
-            LedgerConflictError: one of the model is under way, or another version is in production now.
+            LedgerConflictError: one or an experiment of the model is under way, or another version is in production.
         """
         state = record.state
         with self._database.write() as connection:
@@ -62,6 +63,7 @@ class ReleaseBook:
                     f"Release {running[0].state.release} of {state.model} is under way: wait for its end, or roll it "
                     "back first."
                 )
+            refuse_second(connection, state.model)
             production = {intent.alias: intent.version for intent in intents.read_intents(connection, state.model)}
             if production.get(Alias.PRODUCTION) != state.champion:
                 raise LedgerConflictError(

@@ -18,6 +18,7 @@ from seatrial.store.aliases import AliasIntent, Moves
 from seatrial.store.database import Database
 from seatrial.store.deliveries import DeliveryBook
 from seatrial.store.entries import append_drafts, last_head, latest_about, read_entries, read_rows
+from seatrial.store.experiment_book import ExperimentBook
 from seatrial.store.findings import claim_of, finding_drafts, finding_of, latest_findings
 from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry, LedgerHead, moment_text
 from seatrial.store.portable import PortableStore
@@ -39,7 +40,7 @@ def _utc_now() -> datetime:
 
 
 class Store:
-    """The ledger, the alias intents and the releases of one database; safe for many threads and processes at once.
+    """The ledger, alias intents, releases and experiments of one database; safe for many threads and processes at once.
 
     Every method that writes returns after the write is durable, and raises what `Store.open` lists when it is not;
     then nothing of it was recorded. (A server that is lost during the commit itself leaves that open: see `head`.)
@@ -51,6 +52,7 @@ class Store:
         self._signing_key = signing_key
         self._clock = clock
         self.releases = ReleaseBook(database, clock, _announce)
+        self.experiments = ExperimentBook(database, clock, _announce)
         self.deliveries = DeliveryBook(database)
         self.portable = PortableStore(database, signing_key)
 

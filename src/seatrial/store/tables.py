@@ -7,6 +7,8 @@ from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, In
 __all__ = [
     "alias_intents",
     "deliveries",
+    "experiment_epochs",
+    "experiments",
     "leases",
     "ledger",
     "metadata",
@@ -78,6 +80,32 @@ release_acts = Table(
     metadata,
     Column("release", Text, ForeignKey("releases.release"), primary_key=True),
     Column("seq", _SEQ, ForeignKey("ledger.seq"), primary_key=True, autoincrement=False),
+)
+
+# `active_model` as for releases. An epoch began when its ledger entry was written.
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("experiment", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("active_model", Text, nullable=True, unique=True),
+    Column("begun_seq", _SEQ, ForeignKey("ledger.seq"), nullable=False),
+    Column("ended_seq", _SEQ, ForeignKey("ledger.seq"), nullable=True),
+    Column("control", Integer, nullable=False),
+    Column("treatment", Integer, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+)
+
+experiment_epochs = Table(
+    "experiment_epochs",
+    metadata,
+    Column("experiment", Text, ForeignKey("experiments.experiment"), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("seq", _SEQ, ForeignKey("ledger.seq"), nullable=False),
+    Column("units_percent", Float, nullable=False),
+    Column("treatment_percent", Float, nullable=False),
 )
 
 leases = Table(

@@ -11,9 +11,11 @@ import pytest
 from seatrial.control.api import ApiServer
 from seatrial.control.projects import Projects, Steered
 from seatrial.control.tokens import token_line
+from seatrial.domain.assignment import Intake
 from seatrial.domain.errors import ConfigError
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.release import Phase
+from seatrial.flows.experiment_start import ExperimentRequest, begin_experiment
 from seatrial.wiring.workshop import Workshop
 from tests.houses import MODEL
 from tests.limits import file_size_limit
@@ -74,6 +76,17 @@ def test_a_release_is_begun_seen_steered_and_on_record(api: httpx.Client, house:
     entries = api.get("/ledger", params={"model": MODEL, "limit": 1000}).json()
     assert entries[-1]["actor"] == "releaser-1"
     assert [row["version"] for row in api.get("/models").json()] == [2, 1]
+
+
+def test_experiments_are_listed_and_read(api: httpx.Client, workshop: Workshop) -> None:
+    request = ExperimentRequest(MODEL, "production", "2", ("bought",), (), Intake(100.0, 50.0), "ann")
+    began = begin_experiment(workshop, request)
+    assert began.record is not None
+    name = began.record.plan.experiment
+    assert [one["experiment"] for one in api.get("/experiments", headers=bearer("viewer")).json()] == [name]
+    shown = api.get(f"/experiments/{name}").json()
+    assert shown["readout"]["judgement"] == "keep_collecting"
+    assert api.get("/experiments/nothing").status_code == 404
 
 
 def test_roles_and_strangers(api: httpx.Client, house: House, workshop: Workshop) -> None:

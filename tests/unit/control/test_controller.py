@@ -8,12 +8,15 @@ import sqlite3
 
 import pytest
 
-from seatrial.domain.errors import LeaseLostError, SeatrialError, StorageFullError, UnreachableError
+from seatrial.control.carrying_out import carry_out
+from seatrial.domain.assignment import Intake
+from seatrial.domain.errors import LeaseLostError, SeatrialError, StorageFullError, UnreachableError, UsageError
 from seatrial.domain.evidence import Verdict
 from seatrial.domain.model import Alias
 from seatrial.domain.release import Action, Decision, Phase
 from seatrial.flows import audit
-from seatrial.flows.release_acts import Act, act
+from seatrial.flows.experiment_start import ExperimentRequest, begin_experiment
+from seatrial.flows.release_acts import Act, act, do
 from seatrial.flows.release_start import ReleaseRequest, start
 from seatrial.wiring.workshop import Workshop
 from tests.houses import MODEL, evaluation
@@ -302,3 +305,31 @@ def test_a_second_release_follows_the_first(house: House, workshop: Workshop) ->
     assert again.record is not None
     assert actions(house, workshop) == ["hold"]
     assert house.plane.applied[-1].percents == ((2, 10.0), (1, 90.0))
+
+
+def test_an_experiment_is_routed_until_it_ends_whoever_controls_it(house: House, workshop: Workshop) -> None:
+    request = ExperimentRequest(MODEL, "production", "2", ("bought",), (), Intake(40.0, 50.0), "ann")
+    record = begin_experiment(workshop, request).record
+    assert record is not None
+    assert actions(house, workshop) == []
+    assert house.shares() == [(2, 20.0), (1, 80.0)]
+    assert house.plane.experiments[MODEL] == record.assignment
+    assert carry_out(workshop, house.steering, MODEL) == "here"
+
+    grown = workshop.store.experiments.open_epoch(record.plan.experiment, Intake(100.0, 50.0), "More.", "ann")
+    house.plane.answers = False
+    assert actions(house, workshop) == [], "it vanished, and nothing was lost"
+    house.plane.answers = True
+    actions(house, workshop)
+    assert house.plane.experiments[MODEL] == grown.assignment
+
+    with pytest.raises(UsageError, match="end it first"):
+        do(workshop, MODEL, Act("rollback", "ann", house.now_s))
+    workshop.store.experiments.end(record.plan.experiment, "keep", "Enough.", [], "ann")
+    actions(house, workshop)
+    assert house.shares() == [(1, 100.0)]
+    assert house.plane.experiments[MODEL] is None
+    assert house.plane.loaded[MODEL] == {1}, "what lost is let go of"
+    house.begin(workshop)
+    actions(house, workshop)
+    assert house.shares() == [(2, 10.0), (1, 90.0)]
