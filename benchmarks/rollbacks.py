@@ -23,6 +23,7 @@ from seatrial.bundle import Bundle, write_bundle
 _ROUNDS = 3
 _WITHIN_S = 1.0
 _ASK_EVERY_S = 0.002
+_PATIENCE_S = 30.0
 
 
 def rolled_back(project: Path, rounds: int = _ROUNDS) -> list[Check]:
@@ -33,9 +34,8 @@ def rolled_back(project: Path, rounds: int = _ROUNDS) -> list[Check]:
         shutil.copytree(project, copy)
         _second_version(copy)
         for _ in range(rounds):
-            _promoted(copy)
-            with Plane(copy, f"{MODEL}@2") as plane:
-                plane.admin("load", ref=f"{MODEL}@1")
+            with Plane(copy, f"{MODEL}@1") as plane:
+                _promoted(copy, plane)
                 took_s, said = _timed(copy, plane)
                 whole.append(took_s)
                 command.append(float(said["took_s"]))
@@ -59,7 +59,7 @@ def _timed(project: Path, plane: Plane) -> tuple[float, dict[str, Any]]:
     started_s = time.monotonic()
     process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, text=True)
     while plane.predict("a good film")[1].get("version") != "1":
-        if process.poll():
+        if process.poll() is not None and time.monotonic() - started_s > _PATIENCE_S:
             raise SystemExit(f"{line} ended with {process.returncode}.")
         time.sleep(_ASK_EVERY_S)
     took_s = time.monotonic() - started_s
@@ -105,12 +105,27 @@ def _copied(original: Bundle, version: int | None, parent: Path) -> Bundle:
     return write_bundle(parent / artifact.name, replace(manifest, version=version, artifact=artifact), fill)
 
 
-def _promoted(project: Path) -> None:
-    """Version 2 in production, version 1 before it."""
+def _promoted(project: Path, plane: Plane) -> None:
+    """A release of version 2 that has just got all the traffic: it bakes, and version 1 is still loaded."""
+    from seatrial.control.controller import Controller
     from seatrial.domain.model import Alias
-    from seatrial.flows import followers
+    from seatrial.domain.release import Action, Decision, FrozenBaseline, Phase, ReleaseState
     from seatrial.flows.project import Project
+    from seatrial.store.releases import ReleaseRecord
+    from seatrial.wiring.steering import plan_of, steering
 
-    with Project(project) as opened:
+    overrides = {"control.data_plane_url": f"http://127.0.0.1:{plane.internal_port}"}
+    with Project(project, overrides=overrides) as opened:
+        plan = plan_of(opened.settings)
+        started = ReleaseState(f"bench-{time.time_ns()}", MODEL, 1, 2, "bench", plan.sha256)
+        state = replace(started, phase=Phase.BAKING, step=len(plan.steps) - 1, since_s=time.time())
+        begun = Decision(Action.ADVANCE, state.subject, "The measurement begins it.", ())
+        store = opened.workshop.store
+        store.releases.begin(ReleaseRecord(state, plan, FrozenBaseline((), (), ())), begun, (), "bench")
         moves = {Alias.PRODUCTION: 2, Alias.PREVIOUS: 1}
-        followers.move(opened.workshop, MODEL, moves, "The measurement promotes it.", ())
+        store.move_aliases(MODEL, moves, actor="bench", reason="The measurement promotes it.", findings=[])
+        steered = steering(opened.settings)
+        controller = Controller(opened.workshop, steered)
+        controller.look()
+        controller.close()
+        steered.close()

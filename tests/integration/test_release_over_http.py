@@ -6,6 +6,7 @@ import contextlib
 import http.client
 import itertools
 import json
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rollouts import TOLERANT, Stage, equal_release
 from seatrial.bundle import Bundle
 from seatrial.control.controller import Controller
 from seatrial.domain.errors import InferenceError
@@ -24,9 +26,10 @@ from seatrial.domain.model import Alias, VersionRef
 from seatrial.domain.release import Action, Phase, ReleaseState
 from seatrial.engines.fake_engine import FakeEngine
 from seatrial.flows.release_start import ReleaseRequest, start
+from seatrial.release.data_plane import DataPlaneClient
 from seatrial.wiring.steering import steering
 from seatrial.wiring.workshop import Workshop
-from tests.data_plane import Running, running
+from tests.data_plane import Running, in_background, running
 from tests.houses import MODEL, open_workshop
 from tests.releases import SETTINGS, new_house
 
@@ -239,3 +242,23 @@ def test_a_version_that_slows_down_after_the_full_rollout_is_brought_back(tmp_pa
         assert "it is slower" in here.last_reason
         here.traffic(CLIENTS)
         assert {versions[-1] for versions in list(here.answered.values())[-CLIENTS // 2 :]} == {"1"}
+
+
+def test_an_equal_version_is_not_called_slower_at_any_share(tmp_path: Path) -> None:
+    over = threading.Event()
+
+    with site(tmp_path, waits(USUAL_S / 4), {}, waits(USUAL_S / 4)) as here:
+        here.traffic(2 * BETWEEN_LOOKS)
+
+        def come() -> None:
+            while not over.is_set():
+                here.traffic(10 * CLIENTS)
+
+        client = DataPlaneClient(here.run.addresses.internal_url)
+        with contextlib.closing(client), in_background(come):
+            stage = Stage(MODEL, ("negative", "positive"), client)
+            try:  # `python -m benchmarks.releases` counts alarms of many; here not one in a thousand may be by chance
+                alarms = [equal_release(stage, percent, 200, TOLERANT, alpha=0.001) for percent in (1.0, 10.0, 50.0)]
+            finally:
+                over.set()
+    assert alarms == [False, False, False]
