@@ -24,7 +24,7 @@ from seatrial.domain.progress import Progress, Step
 from seatrial.flows import audit, record
 from seatrial.flows.backup_manifest import BUNDLES, HOME, MANIFEST, PROJECT, REGISTRY, STORE, BackupManifest, copied
 from seatrial.flows.retention import is_half_written
-from seatrial.flows.state_files import home_files, secret_paths, state_bytes
+from seatrial.flows.state_files import home_files, secret_paths, state_bytes, text_without_secrets
 from seatrial.store.ledger import EntryKind, LedgerHead
 from seatrial.wiring import keeping
 from seatrial.wiring.workshop import Workshop
@@ -221,11 +221,12 @@ class _Backup:
         if not path.is_file():
             return
         text = path.read_text("utf-8-sig")
-        if mask(text) != text:
+        shown = text_without_secrets(self._settings, text)
+        if shown != text:
             self._left_out.append(f"{CONFIG_FILE}: its passwords, written as ***")
         target = self._partial / name
         target.parent.mkdir()
-        target.write_text(mask(text), "utf-8")
+        target.write_text(shown, "utf-8")
         self._files[name] = FileEntry(file_sha256(target), target.stat().st_size)
 
     def _manifest(self, at: datetime, head: LedgerHead) -> BackupManifest:

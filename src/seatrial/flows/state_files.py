@@ -6,16 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from seatrial.config import Settings, sqlite_path
+from seatrial.config import Settings, mask, sqlite_path
 from seatrial.flows.retention import is_half_written
 
-__all__ = ["home_files", "secret_paths", "state_bytes"]
+__all__ = ["home_files", "secret_paths", "state_bytes", "text_without_secrets"]
 
 _SQLITE_FILES = ("", "-wal", "-shm", "-journal")
-_SECRET_FILES = (
-    "serving.tls_key_file", "serving.api_keys_file", "serving.admin_token_file", "control.data_plane_token_file",
-    "control.tokens_file", "store.signing_key_file",
-)  # fmt: skip
+_PUBLIC_FILES = frozenset({"tls_cert_file"})
 
 
 def state_bytes(settings: Settings) -> int:
@@ -42,7 +39,21 @@ def home_files(settings: Settings) -> Iterator[Path]:
 
 
 def secret_paths(settings: Settings) -> set[Path]:
-    """Files of keys and tokens that the settings name."""
-    names = (place.partition(".") for place in _SECRET_FILES)
-    values = (getattr(getattr(settings, section), key) for section, _, key in names)
-    return {(settings.project_dir / Path(value).expanduser()).resolve() for value in values if value}
+    """Files of keys and tokens that the settings name: whatever ends in `_file`, but for certificates."""
+    named = {
+        getattr(getattr(settings, section), key)
+        for section, kind in settings.sections().items()
+        for key in kind.model_fields
+        if key.endswith("_file") and key not in _PUBLIC_FILES
+    }
+    return {(settings.project_dir / Path(name).expanduser()).resolve() for name in named if name}
+
+
+def text_without_secrets(settings: Settings, text: str) -> str:
+    """The text of seatrial.toml with everything hidden that `seatrial config show` hides, in comments, too."""
+    for place, shown, _ in settings.rows():
+        section, _, key = place.partition(".")
+        value = getattr(getattr(settings, section), key)
+        if isinstance(value, str) and value and value != shown:
+            text = text.replace(value, shown)
+    return mask(text)
