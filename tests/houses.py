@@ -30,7 +30,7 @@ def open_workshop(
 
 def promote(workshop: Workshop, number: int) -> None:
     """Puts a version into production as a decision does."""
-    version = workshop.registry.get_version(MODEL, number)
+    version = workshop.registry.get_version(workshop.settings.model.name, number)
     decision = Decision(Action.PROMOTE, version.ref, "A test promotes it.", (evaluation(version),))
     record.decided(workshop, version, decision)
 
@@ -48,10 +48,10 @@ def parity(version: ModelVersion, artifact: str = "onnx-fp32", verdict: Verdict 
 
 def enrol(workshop: Workshop, seed: float = 1.0, verdict: Verdict = Verdict.PASS) -> ModelVersion:
     """Registers a version as `flows.develop` does, with one evaluation finding; another seed is another version."""
-    directory = workshop.settings.cache_dir / "made" / str(seed)
-    source = onnx_bundle(directory, version=None, model=MODEL, name="source", findings=(), sign=seed)
+    model, directory = workshop.settings.model.name, workshop.settings.cache_dir / "made" / str(seed)
+    source = onnx_bundle(directory, version=None, model=model, name="source", findings=(), sign=seed)
     lineage = Lineage(key=source.manifest.artifact.sha256)
-    version = workshop.registry.create_version(MODEL, SIGNATURE, lineage, directory)
+    version = workshop.registry.create_version(model, SIGNATURE, lineage, directory)
     record.registered(workshop, version, source, lineage)
     finding = evaluation(version, verdict)
     record.found(workshop, version, [finding])
@@ -64,8 +64,8 @@ def make_artifact(
     workshop: Workshop, version: ModelVersion, artifact: str = "onnx-fp32", verdict: Verdict = Verdict.PASS
 ) -> Bundle:
     """Makes and records an artifact as `flows.deploy` does, with one parity finding."""
-    directory = workshop.settings.bundles_dir / MODEL / str(version.version) / artifact
+    directory = workshop.settings.bundles_dir / version.name / str(version.version) / artifact
     finding = parity(version, artifact, verdict)
-    bundle = onnx_bundle(directory, version=version.version, model=MODEL, name=artifact, findings=[finding])
+    bundle = onnx_bundle(directory, version=version.version, model=version.name, name=artifact, findings=[finding])
     record.artifact_made(workshop, version, bundle)
     return bundle

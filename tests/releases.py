@@ -53,6 +53,11 @@ class House:
     overrides: dict[str, object] = field(default_factory=lambda: dict(SETTINGS))
     units: int = 0
 
+    @property
+    def model(self) -> str:
+        """What the project makes."""
+        return str(self.overrides.get("model.name", MODEL))
+
     def workshop(self) -> Workshop:
         """Opened anew, as another process would."""
         return open_workshop(self.directory, self.registry, self.overrides)
@@ -66,9 +71,9 @@ class House:
         """One more controller."""
         return Controller(workshop, self.steering, lambda: self.now_s)
 
-    def begin(self, workshop: Workshop, ref: str = f"{MODEL}@2", requester: str = "ann") -> ReleaseRecord:
+    def begin(self, workshop: Workshop, ref: str = "", requester: str = "ann") -> ReleaseRecord:
         """A release that nothing forbids."""
-        started = start(workshop, self.steering, ReleaseRequest(ref, requester, self.now_s))
+        started = start(workshop, self.steering, ReleaseRequest(ref or f"{self.model}@2", requester, self.now_s))
         assert started.record is not None, started.decision
         return started.record
 
@@ -81,17 +86,18 @@ class House:
         names = [f"user-{number}" for number in range(self.units, self.units + requests)]
         self.units += requests
         for label, some in (("negative", names[::2]), ("positive", names[1::2])):
-            self.plane.serve(MODEL, some, failing=failing, labels=(label,))
+            self.plane.serve(self.model, some, failing=failing, labels=(label,))
 
 
-def new_house(directory: Path) -> House:
+def new_house(directory: Path, model: str = MODEL, plane: FakePlane | None = None) -> House:
     """Version 1 in production and served, version 2 proven and waiting."""
-    house = House(directory, MemoryRegistry(directory / "registry"), FakePlane())
+    house = House(directory, MemoryRegistry(directory / "registry"), plane or FakePlane())
+    house.overrides["model.name"] = model
     workshop = house.workshop()
     for seed in (1.0, 0.5):
         make_artifact(workshop, enrol(workshop, seed))
         if seed == 1.0:
             promote(workshop, 1)
     workshop.close()
-    house.plane.loaded[MODEL] = {1}
+    house.plane.loaded[model] = {1}
     return house

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seatrial.cli.exit_codes import FINDING_SAYS_NO
-from seatrial.cli.options import HERE, Json, ModelRef, ProjectDir, open_project
+from seatrial.cli.options import HERE, Beside, EndWithStdin, Json, ModelRef, ProjectDir, open_project
 from seatrial.cli.output import print_findings, print_json, print_table, say
 from seatrial.cli.progress import progress_display
 
@@ -116,11 +116,16 @@ def serve(
         Path | None, typer.Option(help="Unix domain socket in place of the public port; default: serving.uds.")
     ] = None,
     project: ProjectDir = HERE,
+    beside: Beside = None,
+    end_with_stdin: EndWithStdin = False,
     as_json: Json = False,
 ) -> None:
     """Serve versions over HTTP: the data plane alone, without registry or database."""
+    from seatrial.flows import lifeline
     from seatrial.flows.serve import serve as run_data_plane
 
+    if end_with_stdin:
+        lifeline.end_with_stdin()
     chosen: dict[str, Any] = {
         "serving.artifact": artifact or None,
         "serving.host": host or None,
@@ -139,7 +144,7 @@ def serve(
             grpc = f", gRPC on {addresses['grpc']}" if addresses["grpc"] else ""
             say(f"Serving {models} on {addresses['public']}{grpc}, metrics on {addresses['internal']}.")
 
-    run_data_plane(project, refs or [], bundle or [], overrides, announce)
+    run_data_plane([project, *(beside or [])], refs or [], bundle or [], overrides, announce)
 
 
 def _print_summary(summary: Summary, as_json: bool) -> None:

@@ -7,14 +7,35 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seatrial.flows.lifeline import END_WITH_STDIN
+
 if TYPE_CHECKING:
     from seatrial.flows.project import Project
 
-__all__ = ["HERE", "Json", "ModelRef", "PlanFile", "ProjectDir", "Scenarios", "open_project", "plan_overrides"]
+__all__ = [
+    "HERE",
+    "Beside",
+    "EndWithStdin",
+    "Json",
+    "ModelRef",
+    "PlanFile",
+    "ProjectDir",
+    "Scenarios",
+    "open_project",
+    "plan_overrides",
+]
 
 HERE = Path()
 ProjectDir = Annotated[Path, typer.Option("--project", "-C", help="Directory with seatrial.toml.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+Beside = Annotated[
+    list[Path] | None,
+    typer.Option("--beside", metavar="DIR", help="One more project that the process takes care of; repeat for more."),
+]
+EndWithStdin = Annotated[
+    bool,
+    typer.Option(END_WITH_STDIN, help="End in order when standard input does, so when whoever holds its pipe ends."),
+]
 ModelRef = Annotated[str, typer.Argument(metavar="MODEL@V", help="A version: NAME@NUMBER or NAME@ALIAS.")]
 
 PlanFile = Annotated[

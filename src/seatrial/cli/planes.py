@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from seatrial.cli.options import HERE, Json, ProjectDir
+from seatrial.cli.options import HERE, Beside, EndWithStdin, Json, ProjectDir
 from seatrial.cli.output import print_json, say
 
 __all__ = ["add_to"]
@@ -19,13 +20,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def up(
-    refs: Annotated[
-        list[str] | None, typer.Argument(metavar="[MODEL@V ...]", help="Versions to serve; default: production.")
+    directories: Annotated[
+        list[Path] | None, typer.Argument(metavar="[DIR ...]", help="Projects whose production is served; default: .")
     ] = None,
-    project: ProjectDir = HERE,
     as_json: Json = False,
 ) -> None:
-    """Run data plane and control plane on this machine, and start again what ends by itself, until Ctrl-C."""
+    """Run data plane and control plane of one project or several, and start again what ends, until Ctrl-C."""
     from seatrial.control.supervising import up as keep_running
 
     def announce(addresses: dict[str, Any]) -> None:
@@ -35,7 +35,7 @@ def up(
         say(f"Serving {', '.join(addresses['models'])} on {addresses['public']}, metrics on {addresses['internal']}.")
         say(f"Control plane on {addresses['control']} (described under /docs). Ctrl-C ends both.")
 
-    keep_running(project, refs or [], announce)
+    keep_running(directories or [HERE], announce)
 
 
 def control(
@@ -47,11 +47,16 @@ def control(
         int | None, typer.Option(help="Port of the HTTP API; 0 takes a free one; default: control.port.")
     ] = None,
     project: ProjectDir = HERE,
+    beside: Beside = None,
+    end_with_stdin: EndWithStdin = False,
     as_json: Json = False,
 ) -> None:
     """Run the control plane alone: moves releases on and answers people over HTTP, until Ctrl-C."""
     from seatrial.control.plane import run_control_plane
+    from seatrial.flows import lifeline
 
+    if end_with_stdin:
+        lifeline.end_with_stdin()
     chosen = {
         "control.data_plane_url": data_plane_url or None,
         "control.host": host or None,
@@ -65,4 +70,4 @@ def control(
         else:
             say(f"Control plane on {addresses['control']} (described under /docs).")
 
-    run_control_plane(project, overrides, announce)
+    run_control_plane([project, *(beside or [])], overrides, announce)

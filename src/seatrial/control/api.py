@@ -17,15 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException
 
 from seatrial import __version__
+from seatrial.control.projects import Projects
 from seatrial.control.statuses import BEGUN, REFUSED, TOO_LARGE, status_of
 from seatrial.control.tokens import Caller, Role, read_tokens, who_asks
 from seatrial.domain.errors import LedgerConflictError, SeatrialError
-from seatrial.flows import catalogue
+from seatrial.domain.model import VersionRef
 from seatrial.flows.release_acts import Act, act, do, running
 from seatrial.flows.release_start import ReleaseRequest, start
 from seatrial.flows.release_status import listed, status
 from seatrial.wiring.access import is_local, listen
-from seatrial.wiring.steering import Steering
 from seatrial.wiring.workshop import Workshop
 
 __all__ = ["ActBody", "ApiServer", "StartBody", "create_api"]
@@ -70,17 +70,17 @@ class _Desk:
         return who_asks(request.headers.get("authorization"), self._local if local else None, self._callers)
 
 
-def create_api(workshop: Workshop, steering: Steering) -> FastAPI:
+def create_api(projects: Projects) -> FastAPI:
     """The application.
 
     Raises:
         ConfigError: the token file cannot be read.
     """
     app = FastAPI(title="Seatrial control plane", version=__version__, redirect_slashes=False, telemetry=_NO_TELEMETRY)
-    desk = _Desk(workshop)
+    desk = _Desk(projects.first.workshop)
     asking: Any = Depends(desk)
-    _add_reading(app, workshop, asking)
-    _add_acting(app, workshop, steering, asking)
+    _add_reading(app, projects, asking)
+    _add_acting(app, projects, asking)
     app.add_exception_handler(SeatrialError, _foreseen)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _malformed)
@@ -89,21 +89,22 @@ def create_api(workshop: Workshop, steering: Steering) -> FastAPI:
     return app
 
 
-def _add_reading(app: FastAPI, workshop: Workshop, asking: Any) -> None:
+def _add_reading(app: FastAPI, projects: Projects, asking: Any) -> None:
     """What every role may see."""
-    book = workshop.store.releases
 
     @app.get("/api/v1/models", dependencies=[asking], summary="Every version with its aliases and findings.")
     def models() -> list[dict[str, Any]]:
-        return catalogue.versions(workshop)
+        return projects.versions()
 
     @app.get("/api/v1/releases", dependencies=[asking], summary="The releases of a model, the latest first.")
-    def releases(model: str = workshop.settings.model.name) -> list[dict[str, Any]]:
-        return listed(workshop, model)
+    def releases(model: str | None = None) -> list[dict[str, Any]]:
+        project = projects.of_model(model)
+        return listed(project.workshop, model or project.model)
 
     @app.get("/api/v1/releases/{release}", dependencies=[asking], summary="Where one release stands.")
     def release_status(release: str) -> dict[str, Any]:
-        return status(workshop, book.get(release), time.time())
+        workshop = projects.of_release(release).workshop
+        return status(workshop, workshop.store.releases.get(release), time.time())
 
     @app.get("/api/v1/ledger", dependencies=[asking], summary="Entries of the record, oldest first.")
     def ledger(
@@ -111,26 +112,28 @@ def _add_reading(app: FastAPI, workshop: Workshop, asking: Any) -> None:
         after: Annotated[int, Query(ge=0)] = 0,
         limit: Annotated[int, Query(ge=1, le=_MOST_ENTRIES)] = 100,
     ) -> list[dict[str, Any]]:
-        entries = workshop.store.entries(model, after)
+        entries = projects.of_model(model).workshop.store.entries(model, after)
         return [entry.to_json() for entry, _ in zip(entries, range(limit), strict=False)]
 
 
-def _add_acting(app: FastAPI, workshop: Workshop, steering: Steering, asking: Any) -> None:
+def _add_acting(app: FastAPI, projects: Projects, asking: Any) -> None:
     """What takes a role."""
 
     @app.post("/api/v1/releases", status_code=BEGUN, summary="Begin a release; 409 names the findings against it.")
     def begin(body: StartBody, caller: Caller = asking) -> Any:
         caller.require(Role.ADMIN if body.force_reason else Role.RELEASER)
         request = ReleaseRequest(body.ref, caller.name, time.time(), tuple(body.scenario), body.force_reason)
-        started = start(workshop, steering, request)
+        project = projects.of_model(VersionRef.parse(body.ref).name)
+        started = start(project.workshop, project.steering, request)
         if started.record is None:
             against = [finding.to_json() for finding in started.against]
             return JSONResponse({"error": started.decision.reason, "findings": against}, REFUSED)
-        return status(workshop, started.record, time.time())
+        return status(project.workshop, started.record, time.time())
 
     @app.post("/api/v1/releases/{release}/{what}", summary="pause, resume, approve, promote or rollback.")
     def act_on(release: str, what: str, body: ActBody, caller: Caller = asking) -> dict[str, Any]:
         caller.require(Role.ADMIN if body.break_glass else Role.RELEASER)
+        workshop = projects.of_release(release).workshop
         model = workshop.store.releases.get(release).state.model
         if running(workshop, model).state.release != release:
             raise LedgerConflictError(f"Release {release} is over: another one of {model} is under way.")
@@ -140,7 +143,7 @@ def _add_acting(app: FastAPI, workshop: Workshop, steering: Steering, asking: An
     @app.post("/api/v1/models/{model}/rollback", summary="Return to the last proven version.")
     def roll_back(model: str, body: ActBody, caller: Caller = asking) -> dict[str, Any]:
         caller.require(Role.RELEASER)
-        return do(workshop, model, Act("rollback", caller.name, time.time(), body.reason))
+        return do(projects.of_model(model).workshop, model, Act("rollback", caller.name, time.time(), body.reason))
 
 
 class ApiServer:
@@ -150,9 +153,9 @@ class ApiServer:
         url: where it listens.
     """
 
-    def __init__(self, workshop: Workshop, steering: Steering) -> None:
-        section = workshop.settings.control
-        app = create_api(workshop, steering)
+    def __init__(self, projects: Projects) -> None:
+        section = projects.first.workshop.settings.control
+        app = create_api(projects)
         self._socket, self.url = listen(section.host, section.port)
         # Its own thread, and therefore its own loop; signals are the main thread's.
         self._server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, lifespan="off"))

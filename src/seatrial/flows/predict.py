@@ -111,7 +111,7 @@ def own_server(project_dir: Path, ref: str) -> Server:
         BundleError, RefusedArtifactError, UnknownModelError, UnknownVersionError: it cannot or may not be served.
     """
     refs = [ref] if ref else []
-    bundles_of(Project(project_dir).settings, refs, [])  # refused here, in one sentence, not by a process in many
+    bundles_of([Project(project_dir).settings], refs, [])  # refused here, in one sentence, not by a process in many
     free = ("--host", "127.0.0.1", "--port", "0", "--internal-port", "0", "--grpc-port", "0")
     return Server([*refs, "--project", str(project_dir), *free])
 

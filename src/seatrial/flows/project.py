@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seatrial.store.ledger import LedgerEntry
     from seatrial.wiring.workshop import Workshop
 
-__all__ = ["Project"]
+__all__ = ["Project", "refuse_namesakes"]
 
 
 class Project:
@@ -129,3 +129,16 @@ class Project:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def refuse_namesakes(projects: Sequence[Settings]) -> None:
+    """Raises UsageError where two of the projects that are to share a process make a model of the same name."""
+    directories: dict[str, Path] = {}
+    for settings in projects:
+        model, directory = settings.model.name, settings.project_dir
+        if model in directories:
+            raise UsageError(
+                f"{directories[model]} and {directory} both make {model}: requests could not say which of them is "
+                "meant. Give one another model.name, or run it on ports of its own."
+            )
+        directories[model] = directory

@@ -15,20 +15,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from seatrial.bundle import Bundle, BundleIndex
+from seatrial.bundle import Bundle
 from seatrial.config import Settings
 from seatrial.domain.errors import NotReadyError
-from seatrial.domain.model import VersionRef
-from seatrial.flows.project import Project
+from seatrial.flows.lifeline import END_WITH_STDIN
+from seatrial.flows.project import Project, refuse_namesakes
 
 __all__ = ["Server", "announced", "bundles_of", "new_api_key", "port_fault", "serve"]
 
 _READY_WITHIN_S = 120.0
 _END_WITHIN_S = 30.0
+_POLL_S = 0.1
 
 
 def serve(
-    project_dir: Path,
+    project_dirs: Sequence[Path],
     refs: Sequence[str],
     directories: Sequence[Path],
     overrides: Mapping[str, Any],
@@ -37,29 +38,32 @@ def serve(
     """Serves until SIGTERM or SIGINT, then finishes what runs and returns.
 
     Args:
-        refs: ``MODEL@V``, resolved through the bundle index; with no directories either, the project's production.
+        project_dirs: of the projects; the first one's section [serving] and home hold for the process.
+        refs: ``MODEL@V``, resolved through the bundle index; with no directories either, what is in production.
         directories: bundle directories to serve as they are.
-        overrides: settings from the command line.
+        overrides: settings from the command line, for all projects.
         announce: told the models and addresses once everything is loaded.
 
     Raises:
         BundleError, RefusedArtifactError, UnknownVersionError: a bundle cannot or may not be served.
-        ConfigError: settings cannot be used, or a port is taken.
+        ConfigError: settings cannot be used, two projects make the same model, or a port is taken.
     """
-    settings = Project(project_dir, overrides=overrides).settings
-    bundles = bundles_of(settings, refs, directories)
+    projects = [Project(directory, overrides=overrides).settings for directory in project_dirs]
+    refuse_namesakes(projects)
+    bundles = bundles_of(projects, refs, directories)
     from seatrial.wiring.serving import run_data_plane
 
-    run_data_plane(settings, bundles, announce)
+    run_data_plane(projects, bundles, announce)
 
 
-def bundles_of(settings: Settings, refs: Sequence[str], directories: Sequence[Path]) -> list[Bundle]:
+def bundles_of(projects: Sequence[Settings], refs: Sequence[str], directories: Sequence[Path]) -> list[Bundle]:
     """Finds the bundles to serve and refuses those that may not be; their files are checked when they are loaded."""
-    index = BundleIndex(settings.bundles_dir)
-    wanted = [VersionRef.parse(ref) for ref in refs]
-    if not wanted and not directories and not settings.serving.handler:
-        wanted = [VersionRef.parse(settings.model.name)]
-    bundles = [index.resolve(ref, settings.serving.artifact, verify=False) for ref in wanted]
+    from seatrial.wiring.serving import find_bundle
+
+    wanted = list(refs)
+    if not wanted and not directories:
+        wanted = [settings.model.name for settings in projects if not settings.serving.handler]
+    bundles = [find_bundle(projects, ref) for ref in wanted]
     bundles += [Bundle.open(directory, verify=False) for directory in directories]
     for bundle in bundles:
         bundle.require_servable()
@@ -107,7 +111,7 @@ class Server:
         self.ready_s = 0.0
         self._environment = {**os.environ, **(environment or {})}
         # -P: no module of the working directory may stand in the place of an installed one.
-        self._command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--json", *arguments]
+        self._command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--json", END_WITH_STDIN, *arguments]
         self._process: subprocess.Popen[bytes]
 
     @property
@@ -149,7 +153,7 @@ class Server:
         """
         started = time.monotonic()
         self._process = subprocess.Popen(  # noqa: S603  our own command line
-            self._command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=self._environment
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self._environment
         )
         try:
             addresses = announced(self._process)
@@ -167,7 +171,7 @@ class Server:
         self._end()
 
     def _end(self) -> None:
-        with self._process:  # closes the pipe
+        with self._process:  # closes the pipes
             self._process.terminate()
             try:
                 self._process.wait(timeout=_END_WITHIN_S)
@@ -175,12 +179,23 @@ class Server:
                 self._process.kill()
 
 
-def announced(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    """What `seatrial serve --json` prints when it is ready."""
+def announced(process: subprocess.Popen[bytes], given_up: Callable[[], bool] = lambda: False) -> dict[str, Any]:
+    """What `seatrial serve --json` prints when it is ready.
+
+    Args:
+        given_up: asked again and again meanwhile: whether nobody waits for it any more.
+
+    Raises:
+        NotReadyError: it ended instead, took too long, or was given up.
+    """
     assert process.stdout is not None
     deadline_s = time.monotonic() + _READY_WITHIN_S
     printed = b""
-    while select.select([process.stdout], [], [], max(0.0, deadline_s - time.monotonic()))[0]:
+    while time.monotonic() < deadline_s:
+        if given_up():
+            raise NotReadyError("The data plane was told to end before it was ready.")
+        if not select.select([process.stdout], [], [], _POLL_S)[0]:
+            continue
         piece = os.read(process.stdout.fileno(), 65536)
         if not piece:
             raise NotReadyError("The data plane ended before it was ready: its words above say why.")

@@ -16,16 +16,19 @@ if TYPE_CHECKING:
     from seatrial.serving.journal import Journal
     from seatrial.serving.plane import DataPlane
 
-__all__ = ["make_data_plane", "new_api_key", "run_data_plane"]
+__all__ = ["find_bundle", "make_data_plane", "new_api_key", "run_data_plane"]
 
 _FILES = ("api_keys_file", "admin_token_file", "tls_cert_file", "tls_key_file", "uds")
 """Settings of the section that are paths: relative ones begin at the project."""
 
 
-def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Callable[[dict[str, Any]], None]) -> None:
-    """Loads the bundles, and people's own handler where the settings name one, and serves until SIGTERM or SIGINT.
+def run_data_plane(
+    projects: Sequence[Settings], bundles: Sequence[Bundle], announce: Callable[[dict[str, Any]], None]
+) -> None:
+    """Loads the bundles, and people's own handlers where settings name some, and serves until SIGTERM or SIGINT.
 
     Args:
+        projects: the first one's section [serving] and home hold for the process.
         announce: told models and addresses once everything is loaded.
 
     Raises:
@@ -35,8 +38,9 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
     from seatrial.serving.feedback import FeedbackDesk, RecentAnswers
     from seatrial.serving.server import Addresses, serve
 
+    settings = projects[0]
     journal, answers = _journal(settings), RecentAnswers()
-    plane = make_data_plane(settings, (journal, answers) if journal else ())
+    plane = make_data_plane(projects, (journal, answers) if journal else ())
     plane.keep_traffic(settings.home)
     desk = FeedbackDesk(journal, answers, plane.metrics) if journal else None
     opened: list[Addresses] = []
@@ -55,15 +59,27 @@ def run_data_plane(settings: Settings, bundles: Sequence[Bundle], announce: Call
         serve(plane, bundles, announce=opened.append, on_ready=ready, desk=desk)
 
 
-def make_data_plane(settings: Settings, sinks: Sequence[RecordSink] = ()) -> DataPlane:
-    """A data plane with nothing loaded yet, which finds versions in the bundle index and warms up what it loads."""
+def find_bundle(projects: Sequence[Settings], ref: str) -> Bundle:
+    """The bundle of ``MODEL@V``, from the index and of the artifact of the project that makes the model.
+
+    Raises:
+        UnknownModelError, UnknownVersionError, UnknownArtifactError: it is not in the index.
+        BundleError: it is there but not whole.
+    """
+    wanted = VersionRef.parse(ref)
+    settings = next((one for one in projects if one.model.name == wanted.name), projects[0])
+    return BundleIndex(settings.bundles_dir).resolve(wanted, settings.serving.artifact, verify=False)
+
+
+def make_data_plane(projects: Sequence[Settings], sinks: Sequence[RecordSink] = ()) -> DataPlane:
+    """A data plane with nothing loaded yet, which finds versions in the bundle indexes and warms up what it loads."""
     from seatrial.engines.loading import load_engine
     from seatrial.engines.warm_up import warmed_up
     from seatrial.serving.cores import usable_cores
     from seatrial.serving.handlers import OwnCode
     from seatrial.serving.plane import DataPlane
 
-    index = BundleIndex(settings.bundles_dir)
+    settings = projects[0]
     lone_threads = settings.serving.lone_threads or usable_cores()
 
     def load(bundle: Bundle, threads: int = 1) -> InferenceEngine:
@@ -79,12 +95,13 @@ def make_data_plane(settings: Settings, sinks: Sequence[RecordSink] = ()) -> Dat
         _with_whole_paths(settings),
         load,
         sinks,
-        find_bundle=lambda ref: index.resolve(VersionRef.parse(ref), settings.serving.artifact, verify=False),
+        find_bundle=lambda ref: find_bundle(projects, ref),
         load_wide_engine=load_wide,
     )
-    if settings.serving.handler:
-        sys.path.insert(0, str(settings.project_dir))  # the handler's module may live in the project
-        plane.serve_also(OwnCode(settings.serving.handler, settings.model.name, settings.project_dir))
+    for project in projects:
+        if project.serving.handler:
+            sys.path.insert(0, str(project.project_dir))  # the handler's module may live in the project
+            plane.serve_also(OwnCode(project.serving.handler, project.model.name, project.project_dir))
     return plane
 
 

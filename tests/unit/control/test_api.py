@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
 import pytest
 
 from seatrial.control.api import ApiServer
+from seatrial.control.projects import Projects, Steered
 from seatrial.control.tokens import token_line
 from seatrial.domain.errors import ConfigError
 from seatrial.domain.evidence import Finding, Verdict
+from seatrial.domain.release import Phase
 from seatrial.wiring.workshop import Workshop
 from tests.houses import MODEL
-from tests.releases import House
+from tests.releases import House, new_house
 
 TOKENS = {role: f"token-of-{role}" for role in ("viewer", "releaser", "admin")}
 
@@ -25,11 +28,28 @@ def api(house: House) -> Iterator[httpx.Client]:
     house.overrides |= {"control.port": 0, "control.tokens_file": "tokens"}
     workshop = house.workshop()
     with (
-        ApiServer(workshop, house.steering) as server,
+        ApiServer(Projects([Steered(workshop, house.steering)])) as server,
         httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False) as client,
     ):
         yield client
     workshop.close()
+
+
+@pytest.fixture
+def both(memory: Path) -> Iterator[tuple[httpx.Client, House]]:
+    """An API over two projects with stores of their own, and the second of them."""
+    first = new_house(memory / "first")
+    second = new_house(memory / "second", "other", first.plane)
+    first.overrides |= {"control.port": 0}
+    workshops = [first.workshop(), second.workshop()]
+    projects = Projects([Steered(workshop, first.steering) for workshop in workshops])
+    with (
+        ApiServer(projects) as server,
+        httpx.Client(base_url=f"{server.url}/api/v1", trust_env=False) as client,
+    ):
+        yield client, second
+    for workshop in workshops:
+        workshop.close()
 
 
 def bearer(role: str) -> dict[str, str]:
@@ -109,9 +129,46 @@ def test_what_is_away_or_not_there_is_told(api: httpx.Client, house: House) -> N
     assert "/api/v1/releases/{release}/{what}" in described["paths"]
 
 
+def test_each_request_reaches_the_project_it_names(both: tuple[httpx.Client, House]) -> None:
+    api, second = both
+    rows = [(row["model"], row["version"]) for row in api.get("/models").json()]
+    assert rows == [(MODEL, 2), (MODEL, 1), ("other", 2), ("other", 1)]
+    begun = api.post("/releases", json={"ref": "other@2"})
+    assert begun.status_code == 201, begun.text
+    release = begun.json()["release"]
+    assert api.get(f"/releases/{release}").json()["model"] == "other"
+    assert [one["release"] for one in api.get("/releases?model=other").json()] == [release]
+    assert api.get(f"/releases?model={MODEL}").json() == []
+    assert api.post(f"/releases/{release}/pause", json={}).json()["phase"] == "paused"
+    assert api.post("/models/other/rollback", json={}).json()["release"] == release
+    assert {entry["model"] for entry in api.get("/ledger?model=other").json()} == {"other"}
+    workshop = second.workshop()
+    assert workshop.store.releases.latest()["other"].state.phase is Phase.ROLLED_BACK
+    workshop.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "words"),
+    [
+        ("GET", "/releases", 400, "tiny, other"),
+        ("GET", "/ledger", 400, "tiny, other"),
+        ("GET", "/releases?model=nobody", 404, "tiny, other"),
+        ("POST", "/models/nobody/rollback", 404, "tiny, other"),
+        ("GET", "/releases/nobody-1", 404, "nobody-1"),
+        ("POST", "/releases/nobody-1/pause", 404, "nobody-1"),
+    ],
+)
+def test_a_request_that_fits_no_project_is_told_which_there_are(
+    both: tuple[httpx.Client, House], method: str, path: str, status: int, words: str
+) -> None:
+    answer = both[0].request(method, path, json={} if method == "POST" else None)
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["error"]
+
+
 def test_a_port_that_is_taken_is_told(api: httpx.Client, house: House) -> None:
     house.overrides["control.port"] = api.base_url.port
     workshop = house.workshop()
     with pytest.raises(ConfigError, match=r"set control\.port to another"):
-        ApiServer(workshop, house.steering)
+        ApiServer(Projects([Steered(workshop, house.steering)]))
     workshop.close()

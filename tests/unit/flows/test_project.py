@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 import seatrial
+from seatrial.config import load_settings
 from seatrial.domain.errors import ConfigError, UsageError
 from seatrial.domain.evidence import Verdict, worst
+from seatrial.flows.project import refuse_namesakes
 from seatrial.registry.memory_registry import MemoryRegistry
 from tests.builders import LABELS, MAX_TOKENS, onnx_graph, tokenizer_json
 from tests.handmade import MODEL, write_project
@@ -68,3 +70,10 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path: Path) -> None:
     (tmp_path / "seatrial.toml").write_text("[serving]\nport = 'eight'\n")
     with pytest.raises(ConfigError, match=r"serving\.port"):
         seatrial.Project(tmp_path)
+
+
+def test_projects_of_one_model_may_not_share_a_process(tmp_path: Path) -> None:
+    projects = [load_settings(tmp_path / name, environment={}) for name in ("one", "two")]
+    refuse_namesakes(projects[:1])
+    with pytest.raises(UsageError, match="both make"):
+        refuse_namesakes(projects)

@@ -45,7 +45,7 @@ def settings(workshop: Workshop) -> Settings:
 
 
 def refs_of(settings: Settings, refs: Sequence[str] = (), directories: Sequence[Path] = ()) -> list[str]:
-    return [bundle.manifest.ref for bundle in bundles_of(settings, refs, directories)]
+    return [bundle.manifest.ref for bundle in bundles_of([settings], refs, directories)]
 
 
 def test_without_a_reference_production_is_served(settings: Settings) -> None:
@@ -74,14 +74,14 @@ def test_what_is_not_there_or_may_not_be_served_is_refused(
     settings: Settings, ref: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        bundles_of(settings, [ref], [])
+        bundles_of([settings], [ref], [])
 
 
 def test_a_directory_that_is_no_bundle_or_may_not_be_served_is_refused(settings: Settings, tmp_path: Path) -> None:
     with pytest.raises(BundleManifestError):
-        bundles_of(settings, [], [tmp_path / "nowhere"])
+        bundles_of([settings], [], [tmp_path / "nowhere"])
     with pytest.raises(RefusedArtifactError):
-        bundles_of(settings, [], [onnx_bundle(tmp_path / "failed", findings=FAILED).directory])
+        bundles_of([settings], [], [onnx_bundle(tmp_path / "failed", findings=FAILED).directory])
 
 
 def test_another_artifact_is_served_where_the_settings_say_so(settings: Settings) -> None:
@@ -89,7 +89,7 @@ def test_another_artifact_is_served_where_the_settings_say_so(settings: Settings
         settings.project_dir, environment={}, overrides={"model.name": MODEL, "serving.artifact": "onnx-int8"}
     )
     with pytest.raises(UnknownArtifactError):
-        bundles_of(other, [], [])
+        bundles_of([other], [], [])
 
 
 def test_a_port_is_free_or_the_system_says_why_not() -> None:

@@ -13,7 +13,7 @@ from seatrial.bundle import BundleIndex
 from seatrial.config import load_settings
 from seatrial.domain.errors import UnknownModelError
 from seatrial.serving.plane import DataPlane, Question
-from seatrial.wiring.serving import make_data_plane
+from seatrial.wiring.serving import find_bundle, make_data_plane
 from tests.builders import onnx_bundle
 
 
@@ -22,7 +22,7 @@ def plane_of(project: Path, lone_threads: int) -> DataPlane:
     index = BundleIndex(settings.bundles_dir)
     for version in (1, 2):
         index.add(onnx_bundle(settings.bundles_dir / "tiny" / str(version), version=version))
-    plane = make_data_plane(settings)
+    plane = make_data_plane([settings])
     plane.load([onnx_bundle(settings.bundles_dir / "tiny" / "1", version=1)])
     return plane
 
@@ -37,6 +37,22 @@ def test_the_two_engines_of_a_version_answer_alike(tmp_path: Path) -> None:
     tokens = variant.tokenizer.encode(["good film"], 64)
     np.testing.assert_allclose(variant.score(tokens), variant.score(tokens, all_cores=True), atol=1e-6)
     variant.close()
+
+
+def test_versions_are_found_in_the_index_of_the_project_that_makes_the_model(tmp_path: Path) -> None:
+    projects = [
+        load_settings(tmp_path / name, environment={}, overrides={"model.name": name, "serving.artifact": artifact})
+        for name, artifact in (("one", "onnx-fp32"), ("two", "onnx-int8"))
+    ]
+    for settings in projects:
+        name, artifact = settings.model.name, settings.serving.artifact
+        bundle = onnx_bundle(settings.bundles_dir / name / "1", model=name, name=artifact)
+        BundleIndex(settings.bundles_dir).add(bundle)
+    assert [find_bundle(projects, f"{name}@1").manifest.ref for name in ("one", "two")] == [
+        "one@1/onnx-fp32", "two@1/onnx-int8"
+    ]  # fmt: skip
+    with pytest.raises(UnknownModelError):
+        find_bundle(projects, "three@1")
 
 
 def test_later_versions_are_found_in_the_bundle_index(tmp_path: Path) -> None:
