@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +96,7 @@ def ours(name: str, bundle: Path) -> Contestant:
         lambda port: [*command, "--port", str(port)],
         ready="/ready",
         checked=name == OURS,
+        environment={"SEATRIAL_HOME": str(Path(tempfile.gettempdir()) / f"seatrial-bench-{bundle.name}")},
     )
 
 

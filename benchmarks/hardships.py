@@ -59,9 +59,11 @@ class Sizes:
         requests: of the long load, over all swaps.
         sizes: texts a request, drawn evenly.
         most_per_s: an overload sends no more than this, so that the client stays able to.
+        released: requests of a whole release.
     """
 
     requests: int = 200_000
+    released: int = 20_000
     clients: int = 16
     sizes: tuple[int, ...] = (*(1,) * 18, 4, 8)
     capacity_s: float = 10.0

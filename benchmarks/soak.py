@@ -19,12 +19,13 @@ from pathlib import Path
 from benchmarks.hardships import Check, Sizes, Subject, killed, overloaded, swapped, terminated
 from benchmarks.machine import described
 from benchmarks.material import MODEL, Material, expected_answers
+from benchmarks.rollouts import rolled_out
 from benchmarks.table import Figure, figure_table
 from seatrial.bundle import Bundle, BundleIndex, write_bundle
 
 ROOT = Path(__file__).parent.parent
 _VERSIONS = ("1", "2", "3")
-_QUICK = Sizes(requests=20_000, capacity_s=5.0, overload_s=15.0)
+_QUICK = Sizes(requests=20_000, released=2_000, capacity_s=5.0, overload_s=15.0)
 
 
 def main() -> None:
@@ -49,7 +50,7 @@ def main() -> None:
 def soaked(subject: Subject, sizes: Sizes) -> list[Check]:
     """All hardships, one after the other, each with a process of its own."""
     checks: list[Check] = []
-    for hardship in (swapped, overloaded, terminated, killed):
+    for hardship in (swapped, rolled_out, overloaded, terminated, killed):
         print(f"{hardship.__name__} …", file=sys.stderr, flush=True)
         checks += hardship(subject, sizes)
         for check in checks[-8:]:

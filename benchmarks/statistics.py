@@ -1,9 +1,9 @@
 """Measures what the statistics of releases and experiments promise: `python -m benchmarks.statistics`.
 
-Every release here goes through the real counters and the real decision, look after look; latencies through the edges of
-the real histogram. The targets have names (C: canary, A: A/B, S: cost, X: check values); `--only C1,C3` runs some of
-them. Prints a table, and writes it to benchmarks/STATISTICS.md when all of them were run. The tests run the same
-functions with fewer runs.
+Every release here goes through the real counters and the real decision, every experiment through the real readout,
+look after look; latencies through the edges of the real histogram. The targets have names (C: canary, A: A/B, S: cost,
+X: check values); `--only C1,C3` runs some of them. Prints a table, and writes it to benchmarks/STATISTICS.md when all
+of them were run. The tests run the same functions with fewer runs.
 """
 
 from __future__ import annotations
@@ -20,8 +20,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from benchmarks.experiments import better_arm, equal_arms, lost_units, worse_guardrail
+from benchmarks.shown import Shown
 from seatrial.config import ReleaseSettings
 from seatrial.domain.release import (
     ArmCounters,
@@ -43,23 +44,11 @@ from seatrial.stats.confidence_sequence import half_width
 from seatrial.stats.evidence import log_start_mean
 from seatrial.stats.rare_events import log_difference
 from seatrial.stats.rate_ratio import ArmEvents, log_harm_by_start, log_safe
-from seatrial.stats.sample_ratio import MISMATCH_LEVEL, log_mismatch
+from seatrial.stats.sample_ratio import log_mismatch
 
 RESULTS = Path(__file__).parent / "STATISTICS.md"
 ERRORS_ONLY = GuardPlan(error_weight=1.0, latency_weight=0.0, class_weight=0.0)
 LATENCY_ONLY = GuardPlan(error_weight=0.0, latency_weight=1.0, class_weight=0.0, latency_tolerance_rungs=0)
-FloatArray = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Shown:
-    """One figure, what is demanded of it, and whether it is met."""
-
-    target: str
-    what: str
-    value: str
-    limit: str
-    met: bool
 
 
 @dataclass(frozen=True)
@@ -208,80 +197,6 @@ def canary_users(runs: int, budget_requests: int = 20_000, *, processes: int = 1
     ]
 
 
-def experiment_null(runs: int, looks: int = 1000) -> list[Shown]:
-    """A1: equal arms are declared different, at any of the looks from the first that is allowed."""
-    rng = np.random.default_rng(1)
-    shown = []
-    for name, draw, binary in (
-        ("20 %", _binary(0.2), True),
-        ("1 %", _binary(0.01), True),
-        ("heavy tail", _heavy, False),
-    ):
-        for share in (0.5, 0.9):
-            wrong = 0
-            for _ in range(runs):
-                control, treatment = (_arm(rng, draw, round(200 * part), looks) for part in (share, 1 - share))
-                wrong += bool(_rejects(control, treatment, _allowed(control, treatment, share == 0.5, binary)).any())
-            ratio = wrong / runs
-            what = f"equal arms, {name}, {share:.0%} control: declared different"
-            shown.append(Shown("A1", what, f"{ratio:.3f} of {runs}", "<= .05", ratio <= 0.05))
-    return shown
-
-
-def experiment_effect(runs: int) -> list[Shown]:
-    """A2: users an arm until 22 % instead of 20 % is found."""
-    rng, found = np.random.default_rng(2), []
-    for _ in range(runs):
-        control, treatment = _arm(rng, _binary(0.2), 100, 1000), _arm(rng, _binary(0.22), 100, 1000)
-        rejects = _rejects(control, treatment, _allowed(control, treatment, True, True))
-        found.append(control[0][rejects.argmax()] if rejects.any() else math.inf)
-    median, p95 = (float(np.quantile(found, quantile, method="higher")) for quantile in (0.5, 0.95))
-    value = f"{median:,.0f} / {p95:,.0f}"
-    return [
-        Shown(
-            "A2",
-            "20 % to 22 %: users an arm, median / p95",
-            value,
-            "<= 7,500 / 19,000",
-            median <= 7500 and p95 <= 19000,
-        )
-    ]
-
-
-def experiment_sample_ratio(runs: int) -> list[Shown]:
-    """A3: units that do not arrive as split."""
-    rng, shown = np.random.default_rng(3), []
-    for share, horizon, limit in ((0.5, 100_000, 0.01), (0.52, 100_000, 8_500), (0.51, 200_000, 32_000)):
-        looks = np.arange(100, horizon + 1, 100)
-        first = rng.binomial(100, share, (runs, len(looks))).cumsum(axis=1)
-        alarms = log_mismatch(np.stack([first, looks - first], axis=-1), (0.5, 0.5)) >= MISMATCH_LEVEL
-        found = np.where(alarms.any(axis=1), looks[alarms.argmax(axis=1)], np.inf)
-        if share == 0.5:
-            ratio = float(np.isfinite(found).mean())
-            shown.append(Shown("A3", "50:50 as split: alarm", f"{ratio:.3f} of {runs}", "<= .01", ratio <= limit))
-        else:
-            median = float(np.quantile(found, 0.5, method="higher"))
-            what = f"{share:.0%} instead of 50 %: users until the alarm, median"
-            shown.append(Shown("A3", what, f"{median:,.0f}", f"<= {limit:,}", median <= limit))
-    return shown
-
-
-def experiment_guardrail(runs: int) -> list[Shown]:
-    """A4: accuracy that fell by the whole margin is called non-inferior."""
-    rng, wrong = np.random.default_rng(4), 0
-    for _ in range(runs):
-        control, treatment = _arm(rng, _binary(0.9), 100, 1000), _arm(rng, _binary(0.89), 100, 1000)
-        allowed = _allowed(control, treatment, True, True)
-        low = treatment[1] - control[1] - half_width(control[0], control[2], treatment[0], treatment[2])
-        wrong += bool((allowed & (low > -0.01)).any())
-    ratio = wrong / runs
-    return [
-        Shown(
-            "A4", "90 % to 89 %, margin 1 point: called non-inferior", f"{ratio:.3f} of {runs}", "<= .05", ratio <= 0.05
-        )
-    ]
-
-
 def cost(rounds: int = 500) -> list[Shown]:
     """S1: processor time of one decision, and the size of everything it needs, late in a release of all guards."""
     plan = plan_from(ReleaseSettings(mirror_ratio=0.1))
@@ -336,10 +251,10 @@ def targets(processes: int) -> dict[str, Callable[[], list[Shown]]]:
         "C4": lambda: canary_latency(400, processes=processes),
         "C5": lambda: canary_whole(400, 100, processes=processes),
         "C6": lambda: canary_users(200, processes=processes),
-        "A1": lambda: experiment_null(1000),
-        "A2": lambda: experiment_effect(1000),
-        "A3": lambda: experiment_sample_ratio(1000),
-        "A4": lambda: experiment_guardrail(1000),
+        "A1": lambda: equal_arms(400, processes=processes),
+        "A2": lambda: better_arm(1000, processes=processes),
+        "A3": lambda: lost_units(400, processes=processes),
+        "A4": lambda: worse_guardrail(400, processes=processes),
         "S1": cost,
         "X1": exactness,
     }
@@ -382,51 +297,6 @@ def _delays(target: str, what: str, runs: Sequence[Run], limits: tuple[int, int]
     met = median <= limits[0] and p95 <= limits[1]
     value, limit = f"{median:,.0f} / {p95:,.0f}", f"<= {limits[0]:,} / {limits[1]:,}"
     return Shown(target, f"{what}: requests, median / p95", value, limit, met)
-
-
-Arm = tuple[FloatArray, FloatArray, FloatArray]
-"""(looks,) units, mean and variance."""
-
-
-def _binary(ratio: float) -> Callable[[np.random.Generator, int, int], tuple[FloatArray, FloatArray]]:
-    def draw(rng: np.random.Generator, users: int, looks: int) -> tuple[FloatArray, FloatArray]:
-        events = rng.binomial(users, ratio, looks).astype(np.float64)
-        return events, events
-
-    return draw
-
-
-def _heavy(rng: np.random.Generator, users: int, looks: int) -> tuple[FloatArray, FloatArray]:
-    spent = rng.lognormal(0.0, 1.5, (looks, users))
-    return spent.sum(axis=1), (spent * spent).sum(axis=1)
-
-
-def _arm(
-    rng: np.random.Generator,
-    draw: Callable[[np.random.Generator, int, int], tuple[FloatArray, FloatArray]],
-    users: int,
-    looks: int,
-) -> Arm:
-    sums, squares = draw(rng, users, looks)
-    units = users * np.arange(1, looks + 1, dtype=np.float64)
-    mean = sums.cumsum() / units
-    return units, mean, np.maximum(0.0, squares.cumsum() / units - mean * mean)
-
-
-def _allowed(control: Arm, treatment: Arm, equal: bool, binary: bool) -> npt.NDArray[np.bool_]:
-    """The looks that the first-look rule allows: `may_look` for arrays; a test holds the two together."""
-    smaller = np.minimum(control[0], treatment[0])
-    heavy = np.maximum(*(np.sqrt(arm[2]) > 2 * np.abs(arm[1]) for arm in (control, treatment)))
-    allowed = smaller >= (500 if equal else np.where(heavy, 5000, 2000))
-    if binary:
-        for units, mean, _ in (control, treatment):
-            allowed = allowed & (units * np.minimum(mean, 1 - mean) >= 20)
-    return np.asarray(allowed, np.bool_)
-
-
-def _rejects(control: Arm, treatment: Arm, allowed: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    width = half_width(control[0], control[2], treatment[0], treatment[2])
-    return np.asarray(allowed & (np.abs(treatment[1] - control[1]) > width), np.bool_)
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from seatrial.domain.assignment import Assignment
 from seatrial.domain.errors import LeaseLostError, UnreachableError
 from seatrial.domain.release import FrozenBaseline, TrafficSplit, WatchedRelease
 from seatrial.release.fake_plane import FakePlane
@@ -37,7 +38,8 @@ class _Admin:
             names = ("champion", "challenger", "step", "bake", "mirror_percent")
             baseline = FrozenBaseline.from_json(release["baseline"])
             watched = WatchedRelease(release["id"], baseline=baseline, **{name: release[name] for name in names})
-        self.plane.apply(split, fence=body["fence"], watched=watched)
+        experiment = Assignment.from_json(body["experiment"]) if body.get("experiment") else None
+        self.plane.apply(split, fence=body["fence"], watched=watched, experiment=experiment)
         self.fences[split.model] = body["fence"]
         return self.get_split({"model": split.model})
 
@@ -58,7 +60,7 @@ class _Admin:
             counts = self.plane.latencies(query["model"], int(query["version"]))
         except UnreachableError as error:
             return 404, {"error": str(error)}
-        return 200, {"edges_s": counts.edges_s, "counts": counts.counts}
+        return 200, {"edges_s": counts.edges_s, "counts": counts.counts, "over_s": counts.over_s}
 
     def models(self, _: dict[str, str]) -> Answer:
         listed = [

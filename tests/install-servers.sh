@@ -1,10 +1,11 @@
 #!/bin/sh
 # Debian packages of the servers that tests start: PostgreSQL (the ledger's contract), Prometheus (promtool checks
-# what /metrics says). Installs only what is missing; needs root or sudo.
+# what /metrics says), Alertmanager (takes alarms). Installs only what is missing; needs root or sudo.
 set -eu
 missing=""
 { command -v postgres || ls /usr/lib/postgresql/*/bin/postgres; } >/dev/null 2>&1 || missing="$missing postgresql"
 { command -v prometheus && command -v promtool; } >/dev/null 2>&1 || missing="$missing prometheus"
+command -v prometheus-alertmanager >/dev/null 2>&1 || missing="$missing prometheus-alertmanager"
 test -n "$missing" || exit 0
 sudo=""
 test "$(id -u)" -eq 0 || sudo="sudo"

@@ -18,7 +18,7 @@ from seatrial.wiring.steering import Steering
 from seatrial.wiring.workshop import Workshop
 from tests.houses import MODEL, enrol, make_artifact, open_workshop, promote
 
-__all__ = ["BASELINE", "House", "new_house", "release_record"]
+__all__ = ["BASELINE", "START_S", "House", "new_house", "release_record"]
 
 START_S = 1_700_000_000.0
 BASELINE = FrozenBaseline((0.04,), (0.044,), ("negative", "positive"))

@@ -92,6 +92,12 @@ def test_a_version_that_never_turns_anybody_away_is_found_out(start: Start) -> N
         assert "everybody waits" in finding.reason
 
 
+def test_the_overload_of_a_slow_version_is_measured_however_short_it_is(start: Start) -> None:
+    settings = SHORT.model_copy(update={"overload_s": 0.02})  # over before the version has answered anything
+    with start("Slow") as served:
+        assert loads.overload(served, SURE, settings).capacity_per_s > 0
+
+
 class Killed(Server):
     """Ends as a process does that does not care for those it has let in."""
 

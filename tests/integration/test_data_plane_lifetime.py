@@ -96,7 +96,7 @@ def test_stopping_twice_cuts_running_requests_off(bundle: Bundle) -> None:
 
 
 SERVE = """
-import collections, json, sys
+import collections, gc, json, sys
 from pathlib import Path
 from seatrial.bundle import Bundle
 from seatrial.config import ServingSettings
@@ -114,7 +114,8 @@ plane = DataPlane(ServingSettings(port=0, internal_port=0, grpc=False), load_eng
 serve(plane, [Bundle.open(Path(sys.argv[1]))],
       announce=lambda addresses: print(addresses.public_url, flush=True), on_ready=lambda: print("ready", flush=True))
 heavy = [name for name in ("torch", "transformers", "mlflow", "scipy", "sqlalchemy") if name in sys.modules]
-print(json.dumps({"outcomes": tally.outcomes, "heavy": heavy}))
+searched = len(gc.get_objects())  # those that are frozen are not among them
+print(json.dumps({"outcomes": tally.outcomes, "heavy": heavy, "searched": searched, "frozen": gc.get_freeze_count()}))
 """
 
 
@@ -171,6 +172,7 @@ def test_sigterm_under_load_answers_every_request_it_took_and_exits_0(bundle: Bu
         assert answered > 8
         assert report["outcomes"] == {"success": answered}, "what the server counted is what clients received"
         assert report["heavy"] == []
+        assert report["frozen"] > report["searched"], "garbage is looked for in what requests made only"
 
 
 def test_an_interrupt_ends_an_idle_server_with_0(bundle: Bundle) -> None:

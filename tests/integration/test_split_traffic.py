@@ -311,6 +311,7 @@ def test_latencies_are_given_by_edge_and_add_up(house: House) -> None:
         document = admin(run, "GET", "latencies?model=tiny&version=1").document
         assert len(document["counts"]) == len(document["edges_s"]) + 1
         assert sum(document["counts"]) == 2
+        assert document["over_s"] > 0
         assert admin(run, "GET", "latencies?model=tiny&version=9").status == 404
         assert admin(run, "GET", "latencies?model=tiny").status == 400
 

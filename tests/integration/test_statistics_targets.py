@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from benchmarks import experiments
 from benchmarks import statistics as targets
 from seatrial.config import ReleaseSettings
 from seatrial.release.presets import plan_from
@@ -58,12 +60,26 @@ def test_c6_the_first_event_of_a_user_and_no_other() -> None:
 
 
 def test_a1_equal_arms_are_seldom_called_different() -> None:
-    assert all(float(one.value.split()[0]) <= 0.09 for one in targets.experiment_null(60, looks=200))
+    assert all(float(one.value.split()[0]) <= 0.1 for one in experiments.equal_arms(30, looks=120))
 
 
-def test_a2_a3_a4_hold() -> None:
-    shown = targets.experiment_effect(300) + targets.experiment_sample_ratio(500) + targets.experiment_guardrail(300)
-    assert [one for one in shown if not one.met] == []
+def test_a2_a_better_arm_is_shipped_soon() -> None:
+    assert experiments.better_arm(100)[0].met
+
+
+def test_a3_lost_units_block_the_readout_soon() -> None:
+    lost = experiments.Simulated(experiments.BINARY, 0.2, 0.2, batch=200, arriving=0.52)
+    assert np.median(experiments.first_times(lost, experiments.blocked, 40)) <= 9_000
+    as_assigned = replace(lost, arriving=0.5, looks=200)
+    assert not np.isfinite(experiments.first_times(as_assigned, experiments.blocked, 40)).any()
+
+
+def test_a4_a_guardrail_that_lost_its_margin_is_seldom_called_not_worse() -> None:
+    margin = replace(experiments.BINARY, margin=0.01)
+    lost = experiments.Simulated(margin, 0.9, 0.89, looks=120, batch=600)
+    assert np.isfinite(experiments.first_times(lost, experiments.held, 40)).mean() <= 0.1
+    kept = replace(lost, treatment=0.9)
+    assert np.isfinite(experiments.first_times(kept, experiments.held, 10)).all()
 
 
 def test_s1_a_decision_is_cheap_and_its_state_small() -> None:

@@ -119,6 +119,13 @@ def test_both_planes_come_back_and_end_together(tmp_path: Path) -> None:
         assert addresses["models"] == [f"{MODEL}@1"]
         assert get(f"{addresses['control']}/api/v1/ledger")[0]["seq"] == 1
 
+        second = subprocess.run(
+            [sys.executable, "-m", "seatrial.cli", "serve"],
+            cwd=project, env={**os.environ, **PORTS}, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert second.returncode == 2
+        assert f"process {first['serve']}" in second.stderr
+
         os.kill(first["control"], signal.SIGKILL)
         until(lambda: get(f"{addresses['control']}/api/v1/ledger"))
         assert running.children()["serve"] == first["serve"], "the data plane outlives the control plane"

@@ -45,7 +45,7 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert heads[0] == __version__
 
 
-@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("readme", ["README.md", "README.zh-CN.md", "CONTRIBUTING.md", "docs/upkeep.md"])
 def test_every_command_of_the_readme_exists(readme: str) -> None:
     """Commands with their options are parsed by the real command line; make targets are in the Makefile."""
     text = (ROOT / readme).read_text("utf-8")

@@ -8,6 +8,7 @@ import pytest
 
 from benchmarks.hardships import Check, Sizes, Subject, killed, overloaded, swapped, terminated
 from benchmarks.material import expected_answers
+from benchmarks.rollouts import rolled_out
 from benchmarks.soak import project_of
 from tests.builders import onnx_bundle, random_texts
 
@@ -16,7 +17,14 @@ pytestmark = pytest.mark.slow
 VERSIONS = {"1": 1.0, "2": -1.0, "3": 0.5}
 """Each version answers differently: the second calls good what is bad, the third is half as sure."""
 SIZES = Sizes(
-    requests=10_000, clients=8, capacity_s=0.5, overload_s=1.5, overload_texts=16, most_per_s=1500, before_signal_s=0.3
+    requests=10_000,
+    released=2_000,
+    clients=8,
+    capacity_s=0.5,
+    overload_s=1.5,
+    overload_texts=16,
+    most_per_s=1500,
+    before_signal_s=0.3,
 )
 
 
@@ -35,7 +43,9 @@ def subject(tmp_path_factory: pytest.TempPathFactory) -> Subject:
     return Subject(project_of("tiny", list(bundles.values()), project), "tiny", tuple(VERSIONS), texts, expected)
 
 
-@pytest.mark.parametrize("hardship", [swapped, overloaded, terminated, killed], ids=lambda hardship: hardship.__name__)
+@pytest.mark.parametrize(
+    "hardship", [swapped, rolled_out, overloaded, terminated, killed], ids=lambda hardship: hardship.__name__
+)
 def test_a_hardship_is_borne(subject: Subject, hardship: Callable[[Subject, Sizes], list[Check]]) -> None:
     checks = [check for check in hardship(subject, SIZES) if not check.needs_idle]
     assert len(checks) > 2

@@ -76,7 +76,7 @@ class Overload:
 
     Attributes:
         offered_per_s: texts sent a second.
-        capacity_per_s: texts answered a second before, in requests of the same size.
+        capacity_per_s: texts answered a second before, one in each request.
         hints: the Retry-After header of each shed request that was looked at; None where it had none.
         recovered_s: from the end of the load to an answer with a prediction; None: none came.
     """

@@ -80,9 +80,10 @@ def judge_throughput(subject: str, result: LoadResult, settings: AcceptanceSetti
 def judge_overload(subject: str, overload: Overload, settings: AcceptanceSettings) -> Finding:
     """Whether too much work is turned away in time, and each who is turned away is told when to come back.
 
-    PASS: some requests are shed with 503 and all others answered rightly, and every shed request that was looked at has
-    Retry-After. FAIL: another outcome, a wrong answer, a 503 without Retry-After, or nothing is shed while requests
-    wait longer than `p99_limit_ms`. INCONCLUSIVE: nothing is shed and nothing waits, or no shed request was looked at.
+    PASS: some requests are shed with 503 and all others, one at least, answered rightly, and every shed request that
+    was looked at has Retry-After. FAIL: another outcome, a wrong answer, a 503 without Retry-After, nobody is answered,
+    or nothing is shed while requests wait longer than `p99_limit_ms`. INCONCLUSIVE: nothing is shed and nothing waits,
+    or no shed request was looked at.
     """
     check, result = "acceptance.overload", overload.result
     outcomes = result.total.outcomes
@@ -100,6 +101,8 @@ def judge_overload(subject: str, overload: Overload, settings: AcceptanceSetting
         verdict, verdict_reason = Verdict.FAIL, f"{result.wrong} answers are wrong: {result.wrong_examples[0]}"
     elif unhinted:
         verdict, verdict_reason = Verdict.FAIL, f"{unhinted} of {len(overload.hints)} refusals have no Retry-After."
+    elif shed and not outcomes.get(ANSWERED):
+        verdict, verdict_reason = Verdict.FAIL, "Everybody is turned away: too much work must not stop all of it."
     elif not shed and result.answered.p99_ms > settings.p99_limit_ms:
         verdict = Verdict.FAIL
         verdict_reason = f"Nothing is turned away, and everybody waits, {result.answered.p99_ms:.0f} ms at p99."

@@ -29,6 +29,9 @@ _SPARE_RATIO = 1.3
 """Arrivals are random: so many times the wanted answers are expected in the window."""
 _OVERLOAD_RATIO = 3.0
 _CAPACITY_CLIENTS = 8
+_CAPACITY_REQUESTS = 128
+_CAPACITY_WITHIN_S = 10.0
+"""Capacity is taken over so many requests, or those that end in this time: a slow version answers none in a moment."""
 _MOST_TEXTS = 64
 """Texts in each request of the overload, where its line is long enough: small ones would overload the client first."""
 _LOOKERS = 8
@@ -64,10 +67,10 @@ def at_rate(served: Served, subject: Subject, settings: AcceptanceSettings) -> L
     return run_apart(Load(_target(served), subject.mix(1), open=Open(settings.rate_per_s), bounds=bounds))
 
 
-def with_clients(served: Served, subject: Subject, clients: int, window_s: float, texts: int = 1) -> LoadResult:
+def with_clients(served: Served, subject: Subject, clients: int, window_s: float) -> LoadResult:
     """A closed loop: one place of the capacity curve."""
     bounds = Bounds(min(_WARM_UP_S, window_s), window_s)
-    return run_apart(Load(_target(served), subject.mix(texts), closed=Closed(clients), bounds=bounds))
+    return run_apart(Load(_target(served), subject.mix(1), closed=Closed(clients), bounds=bounds))
 
 
 def overload(served: Served, subject: Subject, settings: AcceptanceSettings) -> Overload:
@@ -77,7 +80,7 @@ def overload(served: Served, subject: Subject, settings: AcceptanceSettings) -> 
     """
     waiting = subject.limits.max_queue_texts
     texts = max(1, min(_MOST_TEXTS, subject.limits.max_texts, waiting // 8))
-    capacity_per_s = with_clients(served, subject, _CAPACITY_CLIENTS, settings.overload_s / 4, texts).texts_per_s
+    capacity_per_s = _capacity_per_s(served, subject)
     if not capacity_per_s:
         raise UnreachableError("Nothing was answered, so there is no capacity to exceed: see the other findings.")
     offered_per_s = max(_OVERLOAD_RATIO * capacity_per_s, capacity_per_s + 4 * waiting / settings.overload_s)
@@ -109,6 +112,12 @@ def end_under_load(served: Served, subject: Subject, settings: AcceptanceSetting
         exit_code = served.exit_code(subject.limits.end_within_s)
         took_s = time.monotonic() - signalled_s
         return Shutdown(running.result(), signalled_s, exit_code, took_s)
+
+
+def _capacity_per_s(served: Served, subject: Subject) -> float:
+    """Texts answered a second, one in each request."""
+    bounds = Bounds(0.0, _CAPACITY_WITHIN_S, max_requests=_CAPACITY_REQUESTS)
+    return run_apart(Load(_target(served), subject.mix(1), closed=Closed(_CAPACITY_CLIENTS), bounds=bounds)).texts_per_s
 
 
 def _refusals(served: Served, subject: Subject, running: LoadProcess, texts: int) -> list[str | None]:

@@ -100,6 +100,15 @@ class BundleIndex:
         with self._edit() as document:
             _model(document, name)["aliases"] = dict(sorted(aliases.items()))
 
+    def retire(self, name: str, version: int, artifact: str) -> None:
+        """Takes an artifact out, and its version with the last one; no error where it is not in."""
+        with self._edit() as document:
+            versions = _model(document, name)["versions"]
+            artifacts = versions.get(str(version), {"artifacts": {}})["artifacts"]
+            artifacts.pop(artifact, None)
+            if not artifacts:
+                versions.pop(str(version), None)
+
     def remove(self, name: str) -> None:
         """Takes a model out, with all its versions and aliases; no error where it is not in."""
         with self._edit() as document:

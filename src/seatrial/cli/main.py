@@ -12,7 +12,18 @@ from typing import Annotated
 import typer
 
 from seatrial import __version__
-from seatrial.cli import acceptance, exit_codes, lifecycle, models, planes, release, scoring, upkeep
+from seatrial.cli import (
+    acceptance,
+    exit_codes,
+    experiment,
+    lifecycle,
+    models,
+    notifications,
+    planes,
+    release,
+    scoring,
+    upkeep,
+)
 from seatrial.cli.logs import configure_logging
 from seatrial.cli.output import complain
 
@@ -51,6 +62,8 @@ planes.add_to(app)
 scoring.add_to(app)
 app.add_typer(models.app, name="models", help="Registry and ledger.")
 app.add_typer(release.app, name="release", help="Canary releases: plan, rehearse, start and steer them.")
+app.add_typer(experiment.app, name="experiment", help="A/B experiments: start, read and stop them.")
+app.add_typer(notifications.app, name="notifications", help="Webhook and Alertmanager: try them, see what waits.")
 upkeep.add_to(app)
 
 

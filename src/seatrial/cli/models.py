@@ -144,7 +144,8 @@ def _summary(entry: dict[str, Any]) -> str:
     if entry["kind"] == "finding":
         return f"{payload['verdict']} {payload['check']}: {payload['reason']}"
     if entry["kind"] == "artifact":
-        return f"{payload['artifact']} {payload['sha256'][:12]} {'servable' if payload['servable'] else 'refused'}"
+        state = "retired" if "retired" in payload else "servable" if payload["servable"] else "refused"
+        return f"{payload['artifact']} {payload['sha256'][:12]} {state}"
     if entry["kind"] == "foreign":
         settled = payload.get("settled", "seen")
         return f"{payload['what']} {payload['role']} at {payload['theirs']}, on record {payload['ours']}: {settled}"

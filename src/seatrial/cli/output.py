@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 from seatrial.domain.evidence import Finding, Verdict
 
-__all__ = ["complain", "print_findings", "print_json", "print_table", "say"]
+__all__ = ["complain", "print_findings", "print_json", "print_table", "say", "size_text"]
 
 _STYLE = {Verdict.PASS: "green", Verdict.INCONCLUSIVE: "yellow", Verdict.ERROR: "red", Verdict.FAIL: "bold red"}
 _WIDTH_WITHOUT_TERMINAL = 160
@@ -70,6 +70,21 @@ def print_findings(findings: Sequence[Finding]) -> None:
         [(finding.verdict.word, finding.check, finding.subject, finding.reason) for finding in findings],
         styles=[_STYLE[finding.verdict] for finding in findings],
     )
+
+
+def size_text(size_bytes: int) -> str:
+    """A size as people read it.
+
+    Example:
+        >>> size_text(512), size_text(1536), size_text(268_435_456)
+        ('512 B', '1.5 KiB', '256.0 MiB')
+    """
+    size, unit = float(size_bytes), "B"
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if size < 1024 or unit == "TiB":
+            break
+        size /= 1024
+    return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
 
 
 def _printable(text: str) -> str:

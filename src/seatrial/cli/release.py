@@ -27,7 +27,7 @@ def plan(
     from seatrial.flows import releases
 
     with open_project(project, plan_overrides(plan_file)) as opened:
-        foretold = releases.foretell(opened.settings, scenario or ())
+        foretold = releases.foretell_live(opened.settings, scenario or ())
     if as_json:
         print_json(foretold.document)
     else:
@@ -87,6 +87,7 @@ def _print_forecast(document: dict[str, Any]) -> None:
             for step in document["steps"]
         ],
     )
+    say(f"Hours at {document['requests_per_s']:.3g} requests/s, {document['requests_per_s_origin']}.")
 
 
 def _times(ratio: float | None) -> str | None:

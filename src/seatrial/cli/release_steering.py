@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from seatrial.wiring.steering import Steering
     from seatrial.wiring.workshop import Workshop
 
-__all__ = ["add_to"]
+__all__ = ["FOLLOWS", "ModelName", "Reason", "add_to", "carried_out", "steered"]
 
 ModelName = Annotated[str, typer.Argument(metavar="[MODEL]", help="Name of the model; default: the project's.")]
 Reason = Annotated[str, typer.Option(help="Why, in one sentence; goes on record with your name.")]
 
-_FOLLOWS = {
+FOLLOWS = {
     "here": "No control plane is running: this command has set the traffic itself; seatrial up moves releases on.",
     "there": "The control plane has set the traffic.",
     "not_yet": "Traffic follows as soon as the data plane, or the control plane, answers.",
@@ -53,12 +53,12 @@ def start(
 
     if force and not reason.strip():
         raise UsageError("--force needs a reason: say why with --reason.")
-    with open_project(project, plan_overrides(plan_file)) as opened, _steered(opened.workshop) as steering:
+    with open_project(project, plan_overrides(plan_file)) as opened, steered(opened.workshop) as steering:
         workshop = opened.workshop
         request = ReleaseRequest(ref, workshop.actor, time.time(), tuple(scenario or ()), reason if force else "")
         started = begin(workshop, steering, request)
         record = started.record
-        carried = _carry_out(workshop, steering, record.state.model) if record else None
+        carried = carried_out(workshop, steering, record.state.model) if record else None
     if as_json:
         release = record.state.release if record else None
         print_json({"release": release, "traffic": carried, "decision": started.decision.to_json()})
@@ -67,7 +67,7 @@ def start(
         say(started.decision.reason)
     else:
         say(f"Release {record.state.release}: {record.state.subject} over version {record.state.champion}.")
-        say(_FOLLOWS[str(carried)])
+        say(FOLLOWS[str(carried)])
         say(f"Next: seatrial release status {record.state.model}")
     if record is None:
         raise typer.Exit(FINDING_SAYS_NO)
@@ -127,21 +127,22 @@ def _act(
 ) -> None:  # fmt: skip
     from seatrial.flows.release_acts import Act, do
 
-    with open_project(project) as opened, _steered(opened.workshop) as steering:
+    with open_project(project) as opened, steered(opened.workshop) as steering:
         workshop, name = opened.workshop, model or opened.settings.model.name
         started_s = time.perf_counter()
         done = do(workshop, name, Act(what, workshop.actor, time.time(), reason, break_glass))
-        carried = _carry_out(workshop, steering, name)
+        carried = carried_out(workshop, steering, name)
         took_s = time.perf_counter() - started_s
     if as_json:
         print_json({**done, "traffic": carried, "took_s": round(took_s, 3)})
     else:
         say(done["sentence"])
-        say(_FOLLOWS[carried])
+        say(FOLLOWS[carried])
 
 
 @contextlib.contextmanager
-def _steered(workshop: Workshop) -> Iterator[Steering]:
+def steered(workshop: Workshop) -> Iterator[Steering]:
+    """What steers the project's traffic, for the length of the block."""
     from seatrial.wiring.steering import steering
 
     opened = steering(workshop.settings)
@@ -151,7 +152,8 @@ def _steered(workshop: Workshop) -> Iterator[Steering]:
         opened.close()
 
 
-def _carry_out(workshop: Workshop, steering: Steering, model: str) -> CarriedOut:
+def carried_out(workshop: Workshop, steering: Steering, model: str) -> CarriedOut:
+    """Sees that traffic follows what a command has put on record, and says who has done it."""
     from seatrial.control.carrying_out import carry_out
 
     return carry_out(workshop, steering, model)

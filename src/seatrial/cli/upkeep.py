@@ -1,14 +1,17 @@
-"""Commands that look after an installation: config show, new-key and new-token, doctor."""
+"""Upkeep: config show, new-key, new-token and new-webhook-secret, doctor, gc, backup, restore."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from seatrial.cli.exit_codes import UNREACHABLE, USAGE
+from seatrial.cli.exit_codes import FINDING_SAYS_NO, UNREACHABLE, USAGE
 from seatrial.cli.options import HERE, Json, ProjectDir, open_project
-from seatrial.cli.output import print_json, print_table, say
+from seatrial.cli.output import print_findings, print_json, print_table, say, size_text
+from seatrial.cli.progress import progress_display
+from seatrial.domain.evidence import Verdict, worst
 
 __all__ = ["add_to"]
 
@@ -20,6 +23,9 @@ def add_to(app: typer.Typer) -> None:
     """Adds the commands of this module."""
     app.add_typer(_config, name="config", help="Settings.")
     app.command()(doctor)
+    app.command("gc")(collect)
+    app.command()(backup)
+    app.command()(restore)
 
 
 @_config.command("show")
@@ -69,6 +75,19 @@ def config_new_token(
     say("Give the token to its user, and add the line to control.tokens_file.")
 
 
+@_config.command("new-webhook-secret")
+def config_new_webhook_secret(as_json: Json = False) -> None:
+    """Make a secret that signs what the webhook is told; it is shown once, here."""
+    from seatrial.flows.notifications import new_webhook_secret
+
+    secret = new_webhook_secret()
+    if as_json:
+        print_json({"secret": secret})
+        return
+    say(f"secret: {secret}")
+    say("Give it to the receiver, and write it into control.webhook_secret_file (or SEATRIAL_WEBHOOK_SECRET).")
+
+
 def doctor(project: ProjectDir = HERE, as_json: Json = False) -> None:
     """Check this machine and this project: what works, what is missing, what to do about it."""
     from seatrial.flows.doctor import examine
@@ -85,3 +104,66 @@ def doctor(project: ProjectDir = HERE, as_json: Json = False) -> None:
     broken = [check for check in checks if check.state.value == "broken"]
     if broken:
         raise typer.Exit(UNREACHABLE if all(check.outside for check in broken) else USAGE)
+
+
+def collect(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would go, and delete nothing.")] = False,
+    project: ProjectDir = HERE,
+    as_json: Json = False,
+) -> None:
+    """Delete what the policy in [store] lets go; never what the ledger cites as served, nor what has an alias."""
+    with open_project(project) as opened, progress_display() as progress:
+        collected = opened.gc(dry_run=dry_run, progress=progress)
+    if as_json:
+        print_json(collected.to_json())
+        return
+    if collected.removals:
+        rows = [(one.kind, one.what, one.why, size_text(one.size_bytes)) for one in collected.removals]
+        print_table(("kind", "what", "why", "size"), rows)
+    verb = "would go" if dry_run else "deleted"
+    say(f"{len(collected.removals)} {verb}, {size_text(collected.size_bytes)} in all.")
+
+
+def backup(
+    destination: Annotated[Path, typer.Argument(metavar="DEST", help="Directory of the backup, which must be new.")],
+    project: ProjectDir = HERE,
+    as_json: Json = False,
+) -> None:
+    """Copy the project's state while everything runs: ledger, registry, bundles, journal, and settings."""
+    with open_project(project) as opened, progress_display() as progress:
+        made = opened.backup(destination, progress=progress)
+    if as_json:
+        print_json(made.to_json())
+        return
+    said = made.manifest
+    for line in said.damaged:
+        say(f"damaged here, and copied as it is: {line}")
+    for line in said.left_out:
+        say(f"left out: {line}")
+    say(f"{len(said.files)} files, {size_text(said.size_bytes)}, read back, in {made.directory}")
+    say(f"ledger head: {said.head}")
+
+
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="SRC", help="Directory of a backup.")],
+    into: Annotated[Path, typer.Option("--into", help="Directory of the project; made if need be.")] = HERE,
+    force: Annotated[bool, typer.Option("--force", help="Move a state that is there already aside.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Put a backup's state into a project, verify it, and say what is in production."""
+    from seatrial.flows.project import Project
+
+    with progress_display() as progress:
+        restored = Project.restore(source, into, force=force, progress=progress)
+    if as_json:
+        print_json(restored.to_json())
+    else:
+        print_findings(restored.findings)
+        if restored.kept:
+            say(f"What was there before is kept in {restored.kept}.")
+        for model, version in restored.production.items():
+            say(f"{model}@{version} is in production.")
+        if not restored.production:
+            say("Nothing is in production.")
+    if worst(restored.findings) is not Verdict.PASS:
+        raise typer.Exit(FINDING_SAYS_NO)

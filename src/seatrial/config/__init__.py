@@ -12,7 +12,9 @@ from seatrial.config.sections import (
     ConversionSettings,
     DataSettings,
     EvaluationSettings,
+    ExperimentSettings,
     ModelSettings,
+    NotifiedEvent,
     RegistrySettings,
     ReleaseSettings,
     Section,
@@ -20,7 +22,7 @@ from seatrial.config.sections import (
     StoreSettings,
     TrainingSettings,
 )
-from seatrial.config.settings import Settings, mask, sqlite_path
+from seatrial.config.settings import Settings, mask, mask_path, sqlite_path, sqlite_url
 
 __all__ = [
     "CONFIG_FILE",
@@ -29,7 +31,9 @@ __all__ = [
     "ConversionSettings",
     "DataSettings",
     "EvaluationSettings",
+    "ExperimentSettings",
     "ModelSettings",
+    "NotifiedEvent",
     "RegistrySettings",
     "ReleaseSettings",
     "Section",
@@ -39,5 +43,7 @@ __all__ = [
     "TrainingSettings",
     "load_settings",
     "mask",
+    "mask_path",
     "sqlite_path",
+    "sqlite_url",
 ]

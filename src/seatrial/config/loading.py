@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_origin
@@ -13,15 +13,15 @@ from typing import Any, get_origin
 from pydantic import TypeAdapter, ValidationError
 
 from seatrial.config.sections import Section
-from seatrial.config.settings import Settings, mask
+from seatrial.config.settings import Settings, mask, masked
 from seatrial.domain.errors import ConfigError, UnknownSettingError
 
 __all__ = ["CONFIG_FILE", "load_settings"]
 
 CONFIG_FILE = "seatrial.toml"
 _ENV_PREFIX = "SEATRIAL_"
-# Variables with the prefix that are no settings: the home of the state, and the switch of the test suite.
-_ENV_OTHERS = frozenset({"SEATRIAL_API_KEY", "SEATRIAL_HOME", "SEATRIAL_REQUIRE_ALL"})
+# Variables with the prefix that are no settings: secrets, the home of the state, and the switch of the test suite.
+_ENV_OTHERS = frozenset({"SEATRIAL_API_KEY", "SEATRIAL_HOME", "SEATRIAL_REQUIRE_ALL", "SEATRIAL_WEBHOOK_SECRET"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,4 +159,11 @@ def _first_fault(error: ValidationError, origins: Mapping[str, str]) -> str:
     place = [str(part) for part in fault["loc"]]
     origin = origins.get(".".join(place[:2]), "settings")
     reason = fault["msg"].removeprefix("Value error, ").rstrip(".")
-    return f"{origin}: {'.'.join(place)} cannot be {mask(repr(fault['input']))}: {reason}."
+    return f"{origin}: {'.'.join(place)} cannot be {_shown(place, fault['input'])}: {reason}."
+
+
+def _shown(place: Sequence[str], value: object) -> str:
+    """What was written there, without what may not be shown."""
+    kind = Settings.sections().get(place[0])
+    field = kind.model_fields.get(place[1]) if kind and len(place) > 1 else None
+    return masked(field, repr(value)) if field else mask(repr(value))

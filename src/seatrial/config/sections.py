@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from dataclasses import dataclass
+from typing import Annotated, Literal, get_args
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
 
 from seatrial.domain.errors import ConfigError
 from seatrial.domain.model import check_model_name
@@ -15,9 +17,12 @@ __all__ = [
     "ConversionSettings",
     "DataSettings",
     "EvaluationSettings",
+    "ExperimentSettings",
     "ModelSettings",
+    "NotifiedEvent",
     "RegistrySettings",
     "ReleaseSettings",
+    "SecretPath",
     "Section",
     "ServingSettings",
     "StoreSettings",
@@ -29,6 +34,36 @@ OpenRatio = Annotated[float, Field(gt=0, lt=1)]
 Positive = Annotated[int, Field(ge=1)]
 Seconds = Annotated[float, Field(gt=0)]
 Port = Annotated[int, Field(ge=0, le=65535)]
+NotifiedEvent = Literal[
+    "release.started",
+    "release.advanced",
+    "release.held",
+    "release.promoted",
+    "release.done",
+    "release.rolled_back",
+    "alias.moved",
+    "alias.foreign",
+    "version.refused",
+    "decision",
+]
+_EVENTS: tuple[NotifiedEvent, ...] = get_args(NotifiedEvent)
+
+
+def _possible_url(url: str) -> str:
+    """Raises where nothing could ever be sent to it; empty is none."""
+    parts = urlsplit(url)
+    usable = parts.scheme in ("http", "https") and parts.hostname and not parts.fragment and parts.port != 0
+    if url and (not usable or not url.isprintable() or " " in url):
+        raise ValueError("a URL that begins with http:// or https://, names a host and has no fragment is needed")
+    return url
+
+
+Url = Annotated[str, AfterValidator(_possible_url)]
+
+
+@dataclass(frozen=True, slots=True)
+class SecretPath:
+    """Marks the setting of a URL whose path is known only to those who may call it: it is never shown."""
 
 
 class Section(BaseModel):
@@ -360,6 +395,19 @@ def _as_whole(part: object) -> object:
         return part
 
 
+class ExperimentSettings(Section):
+    """A/B experiments: what two versions are compared by, unless the command says otherwise."""
+
+    alpha: OpenRatio = 0.05
+    """Probability that equal versions are called different: over all looks; primary metrics share it."""
+    outcome_window_s: Seconds = 86_400.0
+    """A unit's figures count from its first request for so long, and the unit counts once that is over."""
+    pre_period_s: Annotated[float, Field(ge=0)] = 0.0
+    """Figures from so long before the experiment foretell a unit's later ones (CUPED); 0: none are used."""
+    most_units: Annotated[int, Field(ge=0)] = 0
+    """Units of both versions after which version a is kept unless version b has won; 0: no end."""
+
+
 class ControlSettings(Section):
     """The control plane: who moves releases on, and the HTTP API that people steer them with."""
 
@@ -371,6 +419,20 @@ class ControlSettings(Section):
     """Time between two looks at the running releases; what people do is acted on at once."""
     lease_s: Annotated[float, Field(ge=1)] = 30.0
     """After this silence of the active controller another one takes over."""
+    webhook_url: Annotated[Url, SecretPath()] = ""
+    """Where every decision is told, signed, at least once and in order; empty: nowhere."""
+    webhook_secret_file: str = ""
+    """File with the secret that signs it, one a line; `SEATRIAL_WEBHOOK_SECRET` in the environment is stronger."""
+    webhook_events: tuple[NotifiedEvent, ...] = _EVENTS
+    """What is told there."""
+    alertmanager_url: Url = ""
+    """Alertmanager that is told of alarms; empty: none."""
+    alertmanager_interval_s: Seconds = 60.0
+    """Time between two times that it is told what still holds."""
+    stuck_hold_s: Seconds = 86_400.0
+    """A release whose step has not changed for so long is stuck, and alarms."""
+    notification_timeout_s: Seconds = 10.0
+    """How long a receiver of notifications may take over each part of an answer."""
     data_plane_url: str = ""
     """Internal port of the data plane; empty: `http://` with serving.host and serving.internal_port."""
     data_plane_token_file: str = ""
@@ -378,7 +440,7 @@ class ControlSettings(Section):
     data_plane_timeout_s: Seconds = 10.0
     """How long the data plane may take over an answer, the loading of a version aside."""
     tokens_file: str = ""
-    """File with a line `name:role:sha256` for each token of the HTTP API; empty: only this machine may ask."""
+    """File with a line `name:role:sha256` for each token of the HTTP API, reread; empty: only this machine may ask."""
 
 
 class StoreSettings(Section):
@@ -390,3 +452,11 @@ class StoreSettings(Section):
     """Serving directories; empty: `<home>/bundles`."""
     signing_key_file: str = ""
     """File with a secret key; the ledger's head is then signed with it (HMAC-SHA256)."""
+    keep_versions: Positive = 10
+    """`gc` keeps the bundles of so many newest versions of a model, and of all that were served or have an alias."""
+    keep_journal_days: Annotated[float, Field(ge=1)] = 30.0
+    """`gc` keeps the journal of so many days; longer where a release or experiment that is under way began before."""
+    keep_looks_days: Annotated[float, Field(ge=1)] = 365.0
+    """`gc` keeps the looks at ended releases so long; after it only their end, and every decision in the ledger."""
+    keep_cache_days: Annotated[float, Field(ge=0)] = 30.0
+    """`gc` keeps what can be made or fetched again so long after its last use."""

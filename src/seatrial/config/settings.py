@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.fields import FieldInfo
 
 from seatrial.config.sections import (
     AcceptanceSettings,
@@ -15,16 +17,18 @@ from seatrial.config.sections import (
     ConversionSettings,
     DataSettings,
     EvaluationSettings,
+    ExperimentSettings,
     ModelSettings,
     RegistrySettings,
     ReleaseSettings,
+    SecretPath,
     Section,
     ServingSettings,
     StoreSettings,
     TrainingSettings,
 )
 
-__all__ = ["Settings", "mask", "sqlite_path"]
+__all__ = ["Settings", "mask", "mask_path", "masked", "sqlite_path", "sqlite_url"]
 
 # Up to the last @: a password may itself hold one, and hiding too much is the better mistake.
 _URL_PASSWORD = re.compile(r"(?<=://)([^:/?#@\s]*):\S*@")
@@ -45,6 +49,7 @@ class Settings(BaseModel):
     serving: ServingSettings = ServingSettings()
     acceptance: AcceptanceSettings = AcceptanceSettings()
     release: ReleaseSettings = ReleaseSettings()
+    experiments: ExperimentSettings = ExperimentSettings()
     control: ControlSettings = ControlSettings()
     store: StoreSettings = StoreSettings()
 
@@ -64,12 +69,12 @@ class Settings(BaseModel):
     @property
     def database_url(self) -> str:
         """SQLAlchemy URL of the ledger."""
-        return self.store.database_url or _sqlite_url(self.home / "seatrial.db")
+        return self.store.database_url or sqlite_url(self.home / "seatrial.db")
 
     @property
     def tracking_uri(self) -> str:
         """MLflow tracking URI."""
-        return self.registry.tracking_uri or _sqlite_url(self.home / "mlflow.db")
+        return self.registry.tracking_uri or sqlite_url(self.home / "mlflow.db")
 
     @property
     def artifact_uri(self) -> str:
@@ -98,12 +103,34 @@ class Settings(BaseModel):
         return [
             (
                 f"{section}.{key}",
-                mask(getattr(getattr(self, section), key)),
+                masked(field, getattr(getattr(self, section), key)),
                 self.origins.get(f"{section}.{key}", "default"),
             )
             for section, kind in self.sections().items()
-            for key in kind.model_fields
+            for key, field in kind.model_fields.items()
         ]
+
+
+def masked(field: FieldInfo, value: Any) -> str:
+    """The value of a setting as it may be shown."""
+    return mask_path(str(value)) if any(isinstance(mark, SecretPath) for mark in field.metadata) else mask(value)
+
+
+def mask_path(url: str) -> str:
+    """The URL with everything hidden that may be a secret: who calls it, its path and its query.
+
+    Example:
+        >>> mask_path("https://ann:secret@hooks.example.com:8443/services/secret?key=secret")
+        'https://***@hooks.example.com:8443/***'
+        >>> mask_path("https://hooks.example.com"), mask_path("what is no URL")
+        ('https://hooks.example.com', '***')
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        return "***" if url else ""
+    place, slash, _ = rest.partition("/") if "/" in rest else rest.partition("?")
+    caller, at, host = place.rpartition("@")
+    return f"{scheme}://{'***' if caller else ''}{at}{host}{'/***' if slash else ''}"
 
 
 def mask(value: object) -> str:
@@ -131,6 +158,6 @@ def sqlite_path(url: str) -> Path | None:
     return Path(unquote(path.partition("?")[0])) if scheme.partition("+")[0] == "sqlite" else None
 
 
-def _sqlite_url(path: Path) -> str:
+def sqlite_url(path: Path) -> str:
     """The SQLAlchemy URL of a file: since 2.1 a percent sign in it is an escape, and a question mark ends the path."""
     return f"sqlite:///{str(path).replace('%', '%25').replace('?', '%3F')}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Self
@@ -18,14 +19,20 @@ from starlette.exceptions import HTTPException
 
 from seatrial import __version__
 from seatrial.control.projects import Projects
-from seatrial.control.statuses import BEGUN, REFUSED, TOO_LARGE, status_of
-from seatrial.control.tokens import Caller, Role, read_tokens, who_asks
-from seatrial.domain.errors import LedgerConflictError, SeatrialError
+from seatrial.control.tokens import Caller, Role, TokenFile, who_asks
+from seatrial.domain.errors import (
+    InvalidRequestError,
+    LedgerConflictError,
+    PayloadTooLargeError,
+    RefusedArtifactError,
+    SeatrialError,
+)
 from seatrial.domain.model import VersionRef
+from seatrial.flows import experiments
 from seatrial.flows.release_acts import Act, act, do, running
 from seatrial.flows.release_start import ReleaseRequest, start
 from seatrial.flows.release_status import listed, status
-from seatrial.wiring.access import is_local, listen
+from seatrial.wiring.access import is_local, listen, status_of
 from seatrial.wiring.workshop import Workshop
 
 __all__ = ["ActBody", "ApiServer", "StartBody", "create_api"]
@@ -61,13 +68,14 @@ class _Desk:
 
     def __init__(self, workshop: Workshop) -> None:
         section, project = workshop.settings.control, workshop.settings.project_dir
-        self._callers = read_tokens(project / Path(section.tokens_file)) if section.tokens_file else {}
+        self._tokens = TokenFile(project / Path(section.tokens_file)) if section.tokens_file else None
         self._local = Caller(workshop.actor, Role.ADMIN)
 
     def __call__(self, request: Request) -> Caller:
         peer = request.client.host if request.client else None
         local = is_local(peer, request.headers.get("host"), request.headers.get("origin"))
-        return who_asks(request.headers.get("authorization"), self._local if local else None, self._callers)
+        callers = self._tokens.callers if self._tokens else {}
+        return who_asks(request.headers.get("authorization"), self._local if local else None, callers)
 
 
 def create_api(projects: Projects) -> FastAPI:
@@ -106,6 +114,17 @@ def _add_reading(app: FastAPI, projects: Projects, asking: Any) -> None:
         workshop = projects.of_release(release).workshop
         return status(workshop, workshop.store.releases.get(release), time.time())
 
+    @app.get("/api/v1/experiments", dependencies=[asking], summary="The experiments of a model, the latest first.")
+    def experiments_of(model: str | None = None) -> list[dict[str, Any]]:
+        project = projects.of_model(model)
+        return experiments.listed(project.workshop, model or project.model)
+
+    @app.get("/api/v1/experiments/{experiment}", dependencies=[asking], summary="What one experiment shows now.")
+    def experiment_status(experiment: str) -> dict[str, Any]:
+        project = projects.of_experiment(experiment)
+        record = project.workshop.store.experiments.get(experiment)
+        return experiments.status(project.workshop, project.steering, record, time.time())
+
     @app.get("/api/v1/ledger", dependencies=[asking], summary="Entries of the record, oldest first.")
     def ledger(
         model: str | None = None,
@@ -119,7 +138,11 @@ def _add_reading(app: FastAPI, projects: Projects, asking: Any) -> None:
 def _add_acting(app: FastAPI, projects: Projects, asking: Any) -> None:
     """What takes a role."""
 
-    @app.post("/api/v1/releases", status_code=BEGUN, summary="Begin a release; 409 names the findings against it.")
+    @app.post(
+        "/api/v1/releases",
+        status_code=HTTPStatus.CREATED,
+        summary="Begin a release; 409 names the findings against it.",
+    )
     def begin(body: StartBody, caller: Caller = asking) -> Any:
         caller.require(Role.ADMIN if body.force_reason else Role.RELEASER)
         request = ReleaseRequest(body.ref, caller.name, time.time(), tuple(body.scenario), body.force_reason)
@@ -127,7 +150,9 @@ def _add_acting(app: FastAPI, projects: Projects, asking: Any) -> None:
         started = start(project.workshop, project.steering, request)
         if started.record is None:
             against = [finding.to_json() for finding in started.against]
-            return JSONResponse({"error": started.decision.reason, "findings": against}, REFUSED)
+            return JSONResponse(
+                {"error": started.decision.reason, "findings": against}, status_of(RefusedArtifactError)
+            )
         return status(project.workshop, started.record, time.time())
 
     @app.post("/api/v1/releases/{release}/{what}", summary="pause, resume, approve, promote or rollback.")
@@ -181,12 +206,12 @@ async def _bounded(request: Request, answering: Any) -> Any:
     length = request.headers.get("content-length", "0")
     if "transfer-encoding" in request.headers or not length.isdecimal() or int(length) > _MOST_BODY_BYTES:
         sentence = f"The body is larger than {_MOST_BODY_BYTES} bytes, or does not say: send less, with its length."
-        return JSONResponse({"error": sentence}, TOO_LARGE)
+        return JSONResponse({"error": sentence}, status_of(PayloadTooLargeError))
     return await answering(request)
 
 
 async def _foreseen(_request: Request, error: Exception) -> JSONResponse:
-    return JSONResponse({"error": str(error)}, status_of(error))
+    return JSONResponse({"error": str(error)}, status_of(type(error)))
 
 
 async def _http_error(_request: Request, error: Exception) -> JSONResponse:
@@ -198,9 +223,12 @@ async def _http_error(_request: Request, error: Exception) -> JSONResponse:
 async def _malformed(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     faults = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors())
-    return JSONResponse({"error": f"The request is not what is asked for here: {faults}."}, 400)
+    return JSONResponse(
+        {"error": f"The request is not what is asked for here: {faults}."}, status_of(InvalidRequestError)
+    )
 
 
 async def _unforeseen(_request: Request, error: Exception) -> JSONResponse:
     _log.error("request failed", exc_info=error)
-    return JSONResponse({"error": "The control plane failed on this request: its log says why."}, 500)
+    sentence = "The control plane failed on this request: its log says why."
+    return JSONResponse({"error": sentence}, status_of(type(error)))

@@ -8,6 +8,7 @@ import time
 from seatrial.control.controller import Controller
 from seatrial.domain.errors import DependencyError
 from seatrial.domain.model import Alias
+from seatrial.flows.release_moves import wanted_split
 from seatrial.wiring.steering import Steering
 from seatrial.wiring.workshop import Workshop
 
@@ -45,15 +46,17 @@ def carry_out(workshop: Workshop, steering: Steering, model: str, within_s: floa
 
 def _follows(workshop: Workshop, steering: Steering, model: str) -> bool:
     """Whether traffic is what the record says, the places of versions without traffic aside."""
-    record = workshop.store.releases.latest().get(model)
-    production = workshop.store.aliases(model).get(Alias.PRODUCTION)
+    store = workshop.store
+    split = wanted_split(
+        store.aliases(model).get(Alias.PRODUCTION), store.releases.latest().get(model),
+        store.experiments.latest().get(model),
+    )  # fmt: skip
     try:
         current = steering.router.current(model)
     except DependencyError:
         return False
-    if record is None or record.state.phase.over:
-        wanted = {production: 100.0}
-    else:
-        wanted = dict(record.state.split(record.plan).percents)
+    if split is None:
+        return current is None
+    wanted = {version: percent for version, percent in split.percents if percent}
     shares = {version: percent for version, percent in current.percents if percent} if current else {}
-    return shares == {version: percent for version, percent in wanted.items() if percent}
+    return shares == wanted

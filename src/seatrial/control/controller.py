@@ -12,14 +12,16 @@ import os
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
-from seatrial.domain.errors import DependencyError, LeaseLostError, LedgerConflictError
+from seatrial.domain.errors import DependencyError, LeaseLostError, LedgerConflictError, SeatrialError
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.model import Alias
 from seatrial.domain.release import Action, Decision, TrafficSplit
 from seatrial.domain.release_reports import newest_reports, total_counters
 from seatrial.flows import followers
-from seatrial.flows.release_moves import moves_with, whole_traffic
+from seatrial.flows.release_moves import moves_with, wanted_split
+from seatrial.store.experiments import ExperimentRecord
 from seatrial.store.releases import ReleaseChange, ReleaseRecord, told_by
 from seatrial.wiring.steering import Steering, decide
 from seatrial.wiring.workshop import Workshop
@@ -47,6 +49,8 @@ class Controller:
         self._steering = steering
         self._clock = clock
         self._applied: dict[str, Applied] = {}
+        self.active = False
+        """Whether the last look found the lease to be ours."""
         self.holder = f"{os.uname().nodename}:{os.getpid()}:{secrets.token_hex(4)}"
 
     @property
@@ -59,24 +63,34 @@ class Controller:
 
         Raises:
             LeaseLostError: another controller took over during the look.
-            DependencyError: the store cannot be used; nothing was decided.
+            SeatrialError: nothing was decided about one model at least, since the store or its record cannot be used.
         """
         book, ttl_s = self._workshop.store.releases, self._workshop.settings.control.lease_s
         lease = book.lease(self.holder, self._clock(), ttl_s)
+        self.active = lease is not None
         if lease is None:
             self._applied.clear()  # whoever has it may set another split meanwhile
             return None
-        decisions = []
-        for model, record in book.latest().items():
-            current = record
-            if not record.state.phase.over:
-                current, decision = self._decided(record, lease.fence)
-                decisions.append(decision)
-            self._follow(model, current, lease.fence)
+        decisions, faults = [], []
+        released, compared = book.latest(), self._workshop.store.experiments.latest()
+        for model in released | compared:
+            current = released.get(model)
+            try:
+                if current is not None and not current.state.phase.over:
+                    current, decision = self._decided(current, lease.fence)
+                    decisions.append(decision)
+                self._follow(model, current, compared.get(model), lease.fence)
+            except LeaseLostError:
+                raise
+            except SeatrialError as fault:  # a row that somebody edited, say: no other model waits for its repair
+                faults.append(fault)
+        if faults:
+            raise faults[0]
         return decisions
 
     def close(self) -> None:
         """Lets the next controller begin at once."""
+        self.active = False
         self._workshop.store.releases.yield_lease(self.holder)
 
     def _decided(self, record: ReleaseRecord, fence: int) -> tuple[ReleaseRecord, Decision]:
@@ -94,7 +108,7 @@ class Controller:
             ):
                 self._applied.pop(state.model, None)  # a new process may not know the release yet
             reports = newest_reports(record.reports, read)
-            counters = total_counters(reports)
+            counters = replace(total_counters(reports), before=record.baseline.before)
             if len(counters.steps) > state.step + 1:
                 raise LeaseLostError(
                     f"The data plane is in a later step of {state.release} than the record that was read: another "
@@ -117,10 +131,12 @@ class Controller:
         _log.info("decision", extra={**fields, "step": state.step + 1, "reason": decision.reason})
         return record, decision
 
-    def _follow(self, model: str, record: ReleaseRecord, fence: int) -> None:
+    def _follow(
+        self, model: str, record: ReleaseRecord | None, experiment: ExperimentRecord | None, fence: int
+    ) -> None:
         """Makes traffic, registry and index what the record says; what does not answer follows at a later look."""
         try:
-            self._route(model, record, fence)
+            self._route(model, record, experiment, fence)
         except DependencyError as error:
             self._applied.pop(model, None)
             _log.warning("traffic does not follow yet", extra={"model": model, "reason": str(error)})
@@ -129,24 +145,27 @@ class Controller:
         except DependencyError as error:
             _log.warning("registry or index does not follow yet", extra={"model": model, "reason": str(error)})
 
-    def _route(self, model: str, record: ReleaseRecord, fence: int) -> None:
-        state, watched = record.state, record.watched
-        production = self._workshop.store.aliases(model).get(Alias.PRODUCTION)
-        if watched is not None:
-            split = state.split(record.plan)
-        elif production is not None:
-            split = whole_traffic(model, production, state.release)
-        else:
+    def _route(self, model: str, record: ReleaseRecord | None, experiment: ExperimentRecord | None, fence: int) -> None:
+        watched = None if record is None else record.watched
+        assignment = None if experiment is None or experiment.over or watched else experiment.assignment
+        split = wanted_split(self._workshop.store.aliases(model).get(Alias.PRODUCTION), record, experiment)
+        if split is None:
             return
-        wanted: Applied = split, watched
+        wanted: Applied = split, watched or assignment
         router = self._steering.router
         if self._applied.get(model) == wanted and router.current(model) == split:
             return
-        router.apply(split, fence=fence, watched=watched)
+        router.apply(split, fence=fence, watched=watched, experiment=assignment)
         if watched is None:
-            for version in {state.champion, state.challenger} - {production}:
+            for version in _compared(record, experiment) - {version for version, _ in split.percents}:
                 router.retire(model, version)
         self._applied[model] = wanted
+
+
+def _compared(record: ReleaseRecord | None, experiment: ExperimentRecord | None) -> set[int]:
+    """Versions that the last release or experiment of a model has loaded."""
+    versions = set() if record is None else {record.state.champion, record.state.challenger}
+    return versions if experiment is None else versions | {experiment.plan.control, experiment.plan.treatment}
 
 
 def _out_of_reach(record: ReleaseRecord, reason: str) -> Finding:

@@ -12,9 +12,11 @@ from typing import Any
 from seatrial.control.api import ApiServer
 from seatrial.control.controller import Controller
 from seatrial.control.loop import run_looks
+from seatrial.control.notifying import Notifier
 from seatrial.control.projects import Projects, Steered
 from seatrial.control.signals import ended_by_signals
 from seatrial.flows.project import Project, refuse_namesakes
+from seatrial.wiring.notifying import receivers
 from seatrial.wiring.steering import steering
 
 __all__ = ["look_after", "run_control_plane"]
@@ -38,6 +40,8 @@ def run_control_plane(
         stop = stack.enter_context(ended_by_signals())
         opened = [stack.enter_context(Project(directory, overrides=overrides)) for directory in directories]
         refuse_namesakes([project.settings for project in opened])
+        for project in opened:
+            receivers(project.settings).close()  # a webhook without its secret is refused before anything is announced
         steered = [
             Steered(project.workshop, stack.enter_context(contextlib.closing(steering(project.settings))))
             for project in opened
@@ -63,4 +67,5 @@ def look_after(steered: Sequence[Steered], stop: threading.Event) -> None:
 def _run(steered: Steered, stop: threading.Event) -> None:
     workshop = steered.workshop
     controller = Controller(workshop, steered.steering)
-    run_looks(controller, lambda: workshop.store.head().seq, workshop.settings.control.interval_s, stop)
+    with Notifier(workshop, lambda: controller.active):
+        run_looks(controller, lambda: workshop.store.head().seq, workshop.settings.control.interval_s, stop)

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.domain.errors import UnknownModelError, UnknownReleaseError, UsageError
+from seatrial.domain.errors import UnknownExperimentError, UnknownModelError, UnknownReleaseError, UsageError
 from seatrial.flows import catalogue
 from seatrial.wiring.steering import Steering
 from seatrial.wiring.workshop import Workshop
@@ -68,6 +68,21 @@ class Projects:
             try:
                 one.workshop.store.releases.get(release)
             except UnknownReleaseError as error:
+                unknown = error
+            else:
+                return one
+        raise unknown
+
+    def of_experiment(self, experiment: str) -> Steered:
+        """The project that an experiment is on record with.
+
+        Raises:
+            UnknownExperimentError: it is with none.
+        """
+        for one in self:
+            try:
+                one.workshop.store.experiments.get(experiment)
+            except UnknownExperimentError as error:
                 unknown = error
             else:
                 return one

@@ -5,13 +5,15 @@ from __future__ import annotations
 import enum
 import hashlib
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from seatrial.domain.errors import ConfigError, RoleError, UnauthenticatedError
+from seatrial.wiring.access import follower_of
 
-__all__ = ["Caller", "Role", "parse_tokens", "read_tokens", "token_line", "who_asks"]
+__all__ = ["Caller", "Role", "TokenFile", "parse_tokens", "read_tokens", "token_line", "who_asks"]
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -86,6 +88,31 @@ def read_tokens(path: Path) -> dict[bytes, Caller]:
         return parse_tokens(path.read_text("utf-8-sig"), str(path))
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"control.tokens_file: {path} cannot be read ({error}).") from error
+
+
+class TokenFile:
+    """The callers of a file, as it is at the moment somebody asks: who is taken out is refused from then on.
+
+    Raises:
+        ConfigError: it cannot be read, or a line of it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.paths = (path,)
+        self._callers = read_tokens(path)
+        self._follower = follower_of(self)
+        self._one_at_a_time = threading.Lock()
+
+    @property
+    def callers(self) -> Mapping[bytes, Caller]:
+        """By the SHA-256 of their tokens; those of before where the file is of no use any more, and the log says so."""
+        with self._one_at_a_time:
+            self._follower.check()
+            return self._callers
+
+    def reread(self) -> None:
+        """Takes the file as it is now, or raises ConfigError and stays as it was."""
+        self._callers = read_tokens(self.paths[0])
 
 
 def token_line(name: str, role: str, token: str) -> str:

@@ -6,12 +6,14 @@
     ├── ConfigError                what the user wrote in settings or on the command line cannot be used
     │   ├── UnknownSettingError        a key of seatrial.toml or SEATRIAL_* that does not exist
     │   ├── ReleasePlanError           steps, shares, guards or limits that no release can have
+    │   ├── ExperimentPlanError        versions, metrics, margins or windows that no experiment can have
     │   └── UsageError                 a command or call with impossible arguments
     ├── DependencyError            something outside Seatrial is needed and is not there
     │   ├── MissingExtraError          a Python package of an optional extra is not installed
     │   ├── UnreachableError           a server or index does not answer
     │   ├── AnswerLostError            a connection ended between question and answer
     │   ├── UnreadableAnswerError      what answered is not what should answer there
+    │   ├── NotTakenError              a receiver of notifications answered, and did not take the message
     │   └── StorageFullError           the disk (or a quota) has no room; nothing half-written is left behind
     ├── DataError                  rows that cannot be trained on or scored
     │   ├── SourceError                a data source is missing, unreadable or not what its digest says
@@ -38,7 +40,9 @@
     │   ├── LedgerTamperedError        the chain, its head or what it cites does not verify
     │   ├── LedgerConflictError        a write that contradicts what the store already holds
     │   ├── UnknownReleaseError        no release of that name
+    │   ├── UnknownExperimentError     no experiment of that name
     │   └── LeaseLostError             another controller has taken over: what this one decided does not count
+    ├── BackupError                a backup that is not whole, or not the one that was written
     ├── RoleError                  the role of a token does not allow what was asked
     └── RequestError               a request that gets no prediction: the same classes in the data plane and its client
         ├── InvalidRequestError        the client's mistake: wrong form, types or values
@@ -67,6 +71,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnswerLostError",
+    "BackupError",
     "BundleAlteredError",
     "BundleError",
     "BundleManifestError",
@@ -77,6 +82,7 @@ __all__ = [
     "DeadlineExceededError",
     "DependencyError",
     "EmptyTextError",
+    "ExperimentPlanError",
     "HeadersTooLargeError",
     "InferenceError",
     "InvalidRequestError",
@@ -92,6 +98,7 @@ __all__ = [
     "ModelError",
     "ModelNotServedError",
     "NotReadyError",
+    "NotTakenError",
     "OverloadedError",
     "PayloadTooLargeError",
     "RateLimitedError",
@@ -111,6 +118,7 @@ __all__ = [
     "UnauthenticatedError",
     "UnknownArtifactError",
     "UnknownColumnError",
+    "UnknownExperimentError",
     "UnknownModelError",
     "UnknownReleaseError",
     "UnknownSettingError",
@@ -140,6 +148,10 @@ class ReleasePlanError(ConfigError):
     """Steps, shares, guards or limits that no release can have."""
 
 
+class ExperimentPlanError(ConfigError):
+    """Versions, metrics, margins or windows that no experiment can have."""
+
+
 class UsageError(ConfigError):
     """A command or call with impossible arguments."""
 
@@ -167,6 +179,15 @@ class AnswerLostError(DependencyError):
 
 class UnreadableAnswerError(DependencyError):
     """What answered is not what should answer there."""
+
+
+class NotTakenError(DependencyError):
+    """A receiver of notifications answered, and did not take the message."""
+
+    def __init__(self, message: str, status: int, again_in_s: float = 0.0) -> None:
+        super().__init__(message)
+        self.status = status
+        self.again_in_s = again_in_s
 
 
 class StorageFullError(DependencyError):
@@ -273,8 +294,16 @@ class UnknownReleaseError(LedgerError):
     """No release of that name."""
 
 
+class UnknownExperimentError(LedgerError):
+    """No experiment of that name."""
+
+
 class LeaseLostError(LedgerError):
     """Another controller has taken over: what this one decided does not count."""
+
+
+class BackupError(SeatrialError):
+    """A backup is not whole, or not the one that was written."""
 
 
 class RoleError(SeatrialError):

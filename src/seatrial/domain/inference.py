@@ -11,6 +11,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from seatrial.domain.assignment import Exposure
 from seatrial.domain.model import Artifact
 from seatrial.domain.release_counters import ReleasePlace
 
@@ -172,6 +173,8 @@ class PredictionRecord:
         confidences: probability of that label, in the same order.
         traceparent: the trace that the client's request belongs to (W3C Trace Context), if it said so.
         place: where it was routed in a running release; None where there was none, or it named its version itself.
+        exposure: where it belongs in a running experiment; None where its unit takes part in none, or it named its
+            version itself.
     """
 
     request_id: str
@@ -188,6 +191,7 @@ class PredictionRecord:
     confidences: tuple[float, ...] = ()
     traceparent: str | None = None
     place: ReleasePlace | None = None
+    exposure: Exposure | None = None
 
 
 @dataclass(frozen=True, slots=True)

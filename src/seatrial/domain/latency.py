@@ -25,10 +25,12 @@ class LatencyCounts:
     Attributes:
         edges_s: of the buckets, rising.
         counts: requests in each bucket, and one more for those above the last edge.
+        over_s: for how long they were counted; 0: that is not known.
     """
 
     edges_s: tuple[float, ...]
     counts: tuple[int, ...]
+    over_s: float = 0.0
 
     def __post_init__(self) -> None:
         if len(self.counts) != len(self.edges_s) + 1:
@@ -38,6 +40,15 @@ class LatencyCounts:
     def requests(self) -> int:
         """All of them."""
         return sum(self.counts)
+
+    def above(self, edge_s: float) -> int:
+        """How many took longer than one of the edges.
+
+        Example:
+            >>> LatencyCounts((0.1, 0.2), (5, 3, 2)).above(0.1)
+            5
+        """
+        return sum(self.counts[1 + self.edges_s.index(edge_s) :])
 
 
 def rung_near(latency_s: float) -> float:

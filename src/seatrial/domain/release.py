@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Protocol
 
+from seatrial.domain.assignment import Assignment
 from seatrial.domain.errors import ReleasePlanError
 from seatrial.domain.evidence import Finding, Verdict, worst
 from seatrial.domain.latency import LatencyCounts
@@ -196,12 +197,20 @@ class ReleaseState:
 class TrafficRouter(Protocol):
     """Makes a split true, on the local data plane or on a cluster."""
 
-    def apply(self, split: TrafficSplit, *, fence: int, watched: WatchedRelease | None = None) -> None:
+    def apply(
+        self,
+        split: TrafficSplit,
+        *,
+        fence: int,
+        watched: WatchedRelease | None = None,
+        experiment: Assignment | None = None,
+    ) -> None:
         """Loads the versions that the split names and makes it true; again is allowed.
 
         Args:
             fence: number of the lease under which it was decided.
             watched: the release that is counted from now on; None: nothing is.
+            experiment: which units get which version, where the split comes of that; None: the split alone says it.
 
         Raises:
             LeaseLostError: a higher fence has been seen.

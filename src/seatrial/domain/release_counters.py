@@ -43,15 +43,26 @@ class FrozenBaseline:
         thresholds_s: latencies over which a request of the champion is slow, rising; rungs of the ladder.
         tolerant_s: the same for the challenger, each so many rungs higher as are tolerated.
         labels: classes that are counted.
+        requests: of the champion, that the thresholds were read from; 0 where that was not written down.
+        slow: how many of these were over each threshold.
     """
 
     thresholds_s: tuple[float, ...]
     tolerant_s: tuple[float, ...]
     labels: tuple[str, ...]
+    requests: int = 0
+    slow: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if len(self.thresholds_s) != len(self.tolerant_s):
             raise ValueError("Each threshold of the champion has one of the challenger.")
+        if self.requests and len(self.slow) != len(self.thresholds_s):
+            raise ValueError("Each threshold has a count of the requests that were over it.")
+
+    @property
+    def before(self) -> ArmCounters:
+        """The champion before the release: what thresholds were frozen from."""
+        return ArmCounters(self.requests, slow=self.slow)
 
     def of_arm(self, arm: Arm) -> tuple[float, ...]:
         """The thresholds of an arm."""
@@ -59,7 +70,8 @@ class FrozenBaseline:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return {name: list(getattr(self, name)) for name in ("thresholds_s", "tolerant_s", "labels")}
+        lists = {name: list(getattr(self, name)) for name in ("thresholds_s", "tolerant_s", "labels", "slow")}
+        return {**lists, "requests": self.requests}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> FrozenBaseline:
@@ -70,7 +82,8 @@ class FrozenBaseline:
             >>> FrozenBaseline.from_json(baseline.to_json()) == baseline
             True
         """
-        return cls(**{name: tuple(document[name]) for name in ("thresholds_s", "tolerant_s", "labels")})
+        fixed = {name: tuple(document[name]) for name in ("thresholds_s", "tolerant_s", "labels")}
+        return cls(**fixed, requests=document.get("requests", 0), slow=tuple(document.get("slow", ())))
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,14 +160,17 @@ class ReleaseCounters:
     Attributes:
         steps: of each step begun so far, in order.
         bake: of the challenger since the full rollout.
+        before: of the champion before the release, all that its frozen thresholds rest on.
     """
 
     steps: tuple[StepCounters, ...] = ()
     bake: ArmCounters = field(default_factory=ArmCounters)
+    before: ArmCounters = field(default_factory=ArmCounters)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return {"steps": [step.to_json() for step in self.steps], "bake": self.bake.to_json()}
+        steps = [step.to_json() for step in self.steps]
+        return {"steps": steps, "bake": self.bake.to_json(), "before": self.before.to_json()}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> ReleaseCounters:
@@ -174,4 +190,5 @@ class ReleaseCounters:
             )
             for step in document["steps"]
         )
-        return cls(steps, ArmCounters.from_json(document["bake"]))
+        before = ArmCounters.from_json(document["before"]) if "before" in document else ArmCounters()
+        return cls(steps, ArmCounters.from_json(document["bake"]), before)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -10,12 +10,12 @@ from typing import Any
 from seatrial.bundle import Bundle
 from seatrial.domain.errors import BundleError, ModelError, UnknownModelError, UsageError
 from seatrial.domain.evidence import Finding, Verdict
-from seatrial.flows import followers
+from seatrial.flows import followers, record
 from seatrial.flows.lock import project_lock
 from seatrial.store.ledger import EntryKind, LedgerEntry, LedgerHead
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["history", "production_at", "verify"]
+__all__ = ["history", "mend_index", "production_at", "recorded_models", "verify"]
 
 
 def verify(
@@ -33,12 +33,12 @@ def verify(
         UsageError: a head that cannot be read.
     """
     with project_lock(workshop.settings.home):
-        registered, recorded = set(workshop.registry.list_models()), _recorded_models(workshop)
+        registered, recorded = set(workshop.registry.list_models()), recorded_models(workshop)
         chosen = _chosen(models, registered | recorded)
         anchors, findings = _anchors(workshop, [name for name in chosen if name in registered], heads)
         findings = [*workshop.store.verify(anchors), *findings]
         if repair:
-            _mend_index(workshop, chosen, recorded)
+            mend_index(workshop, chosen, recorded)
         for name in chosen:
             findings += _artifacts(workshop, name)
             findings += _registry(workshop, name) if name in registered else [_absent(name)]
@@ -76,7 +76,8 @@ def _nothing_about(model: str) -> UnknownModelError:
     return UnknownModelError(f"Nothing is on record about {model!r}: see seatrial models list.")
 
 
-def _recorded_models(workshop: Workshop) -> set[str]:
+def recorded_models(workshop: Workshop) -> set[str]:
+    """Models with a registered version on record."""
     return {entry.model for entry in workshop.store.entries(kind=EntryKind.REGISTERED)}
 
 
@@ -100,18 +101,9 @@ def _anchors(workshop: Workshop, models: Sequence[str], heads: Sequence[str]) ->
     return anchors, spoilt
 
 
-def _latest_artifacts(workshop: Workshop, model: str) -> dict[tuple[int, str], dict[str, Any]]:
-    """The last entry about each artifact, by version and name."""
-    return {
-        (entry.version, entry.payload["artifact"]): dict(entry.payload)
-        for entry in workshop.store.entries(model, kind=EntryKind.ARTIFACT)
-        if entry.version is not None
-    }
-
-
 def _artifacts(workshop: Workshop, model: str) -> Iterator[Finding]:
     """One finding for each recorded artifact: its files are those that were recorded."""
-    for (version, name), payload in _latest_artifacts(workshop, model).items():
+    for (version, name), payload in record.artifacts(workshop, model).items():
         subject = f"{model}@{version}/{name}"
         try:
             bundle = Bundle.open(_bundle_directory(workshop, model, version, name))
@@ -162,7 +154,7 @@ def _index(workshop: Workshop, model: str) -> Iterator[Finding]:
     if found["aliases"] != ours:
         reason = f"The bundle index says {found['aliases']}, the record {ours}: write it anew with --repair."
         yield Finding("index.aliases", model, Verdict.FAIL, reason, samples=1)
-    elif _indexed_artifacts(found) != _recorded_places(workshop, model):
+    elif not _agree(_indexed_artifacts(found), workshop, model):
         reason = "The bundle index names other artifacts than the record: write it anew with --repair."
         yield Finding("index.aliases", model, Verdict.FAIL, reason, samples=1)
     else:
@@ -178,19 +170,26 @@ def _indexed_artifacts(found: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _recorded_places(workshop: Workshop, model: str) -> dict[str, str]:
-    """The same as the record has it."""
-    return {
-        f"{model}/{version}/{name}": payload["manifest_sha256"]
-        for (version, name), payload in _latest_artifacts(workshop, model).items()
-    }
+def _agree(indexed: dict[str, str], workshop: Workshop, model: str) -> bool:
+    """Whether these are the artifacts on record.
+
+    One that is retired on record and still there was left by a `gc` that was stopped; the next one finishes it.
+    """
+    retired = _places(model, record.retired_artifacts(workshop, model))
+    in_use = {place: sha256 for place, sha256 in indexed.items() if retired.get(place) != sha256}
+    return in_use == _places(model, record.artifacts(workshop, model))
+
+
+def _places(model: str, artifacts: Mapping[tuple[int, str], Mapping[str, Any]]) -> dict[str, str]:
+    """Digest of the manifest of each artifact by its place, as the record has them."""
+    return {f"{model}/{version}/{name}": payload["manifest_sha256"] for (version, name), payload in artifacts.items()}
 
 
 def _bundle_directory(workshop: Workshop, model: str, version: int, name: str) -> Path:
     return workshop.settings.bundles_dir / model / str(version) / name
 
 
-def _mend_index(workshop: Workshop, chosen: Sequence[str], recorded: set[str]) -> None:
+def mend_index(workshop: Workshop, chosen: Sequence[str], recorded: set[str]) -> None:
     """Enters every bundle of the chosen models that is whole and as recorded, and the aliases of the record.
 
     An index that cannot be read is written anew, with all models on record.
@@ -208,7 +207,7 @@ def _mend_index(workshop: Workshop, chosen: Sequence[str], recorded: set[str]) -
 
 def _rewrite(workshop: Workshop, model: str) -> None:
     workshop.index.remove(model)
-    for (version, name), payload in _latest_artifacts(workshop, model).items():
+    for (version, name), payload in record.artifacts(workshop, model).items():
         try:
             bundle = Bundle.open(_bundle_directory(workshop, model, version, name))
         except BundleError:

@@ -62,7 +62,7 @@ def examine(project_dir: Path) -> list[Check]:
         return [*checks, Check("settings", State.BROKEN, str(error), "Mend seatrial.toml or the variable named.")]
     changed = len(settings.origins)
     checks.append(Check("settings", State.OK, f"{settings.project_dir}, {changed} changed from their defaults"))
-    return [*checks, *_places(settings), *_ports(settings), *_databases(settings)]
+    return [*checks, *_places(settings), *_ports(settings), *_databases(settings), *_receivers(settings)]
 
 
 def _machine() -> Iterator[Check]:
@@ -138,6 +138,41 @@ def _databases(settings: Settings) -> Iterator[Check]:
         yield _database("registry", settings.tracking_uri, lambda: f"{len(workshop.registry.list_models())} models")
     finally:
         workshop.close()
+
+
+def _receivers(settings: Settings) -> Iterator[Check]:
+    """Whether decisions and alarms can be told; nothing is sent here."""
+    from seatrial.wiring.notifying import receivers
+
+    try:
+        named = receivers(settings)
+    except SeatrialError as error:
+        yield Check("webhook", State.BROKEN, str(error), "Give it its secret.")
+        return
+    advice = "seatrial notifications test sends a message there."
+    for what, receiver in (("webhook", named.webhook), ("alertmanager", named.alertmanager)):
+        if receiver is not None:
+            yield Check(what, State.OK, receiver.shown, advice)
+    path = sqlite_path(settings.database_url)
+    if named.webhook is not None and (path is None or path.exists()):
+        yield from _waiting(settings)
+
+
+def _waiting(settings: Settings) -> Iterator[Check]:
+    """Whether the webhook keeps messages waiting."""
+    from seatrial.flows.notifications import standing
+    from seatrial.wiring.workshop import Workshop
+
+    workshop = Workshop(settings)
+    try:
+        stands = standing(workshop)
+    except SeatrialError:
+        return  # the check of the ledger says why
+    finally:
+        workshop.close()
+    if stands["fault"]:
+        found = f"{stands['waiting']} wait since {stands['failing_since']}: {stands['fault']}"
+        yield Check("notifications", State.NOTE, found, "seatrial notifications test tells what it answers now.")
 
 
 def _database(what: str, url: str, question: Callable[[], str]) -> Check:

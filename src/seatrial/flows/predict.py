@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import math
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -101,8 +102,11 @@ class Scored:
         }
 
 
-def own_server(project_dir: Path, ref: str) -> Server:
+@contextmanager
+def own_server(project_dir: Path, ref: str) -> Iterator[Server]:
     """A data plane of our own, on free ports of this machine.
+
+    Its home is thrown away: the project's may be that of one that serves, whose split and counters are not ours.
 
     Args:
         ref: ``MODEL@V``; empty: the project's production.
@@ -111,9 +115,15 @@ def own_server(project_dir: Path, ref: str) -> Server:
         BundleError, RefusedArtifactError, UnknownModelError, UnknownVersionError: it cannot or may not be served.
     """
     refs = [ref] if ref else []
-    bundles_of([Project(project_dir).settings], refs, [])  # refused here, in one sentence, not by a process in many
+    # Refused here, in one sentence, not by a process in many.
+    bundles = bundles_of([Project(project_dir).settings], refs, [])
+    served = [word for bundle in bundles for word in ("--bundle", str(bundle.directory))]
     free = ("--host", "127.0.0.1", "--port", "0", "--internal-port", "0", "--grpc-port", "0")
-    return Server([*refs, "--project", str(project_dir), *free])
+    with (
+        tempfile.TemporaryDirectory(prefix="seatrial-predict-") as home,
+        Server([*served, "--project", str(project_dir), *free], {"SEATRIAL_HOME": home}) as server,
+    ):
+        yield server
 
 
 def score_file(job: Job, target: Target, progress: Progress) -> Scored:

@@ -16,8 +16,11 @@ from seatrial.domain.progress import SILENT, Progress
 if TYPE_CHECKING:
     from seatrial.domain.evidence import Finding
     from seatrial.flows.acceptance import Acceptance
+    from seatrial.flows.backup import BackedUp
     from seatrial.flows.deploy import Converted
     from seatrial.flows.develop import Developed
+    from seatrial.flows.gc import Collected
+    from seatrial.flows.restore import Restored
     from seatrial.store.ledger import LedgerEntry
     from seatrial.wiring.workshop import Workshop
 
@@ -116,6 +119,27 @@ class Project:
         from seatrial.flows.audit import verify
 
         return verify(self.workshop, models, heads, repair=repair)
+
+    def gc(self, *, dry_run: bool = False, progress: Progress = SILENT) -> Collected:
+        """Deletes what the policy in ``[store]`` lets go; never what the ledger cites as served."""
+        from seatrial.flows.gc import collect
+
+        return collect(self.workshop, progress, dry_run=dry_run)
+
+    def backup(self, destination: str | Path, *, progress: Progress = SILENT) -> BackedUp:
+        """Copies the project's state into a directory while everything runs; see `restore`."""
+        from seatrial.flows.backup import back_up
+
+        return back_up(self.workshop, Path(destination), progress)
+
+    @staticmethod
+    def restore(
+        source: str | Path, path: str | Path = ".", *, force: bool = False, progress: Progress = SILENT
+    ) -> Restored:
+        """Puts a backup's state into a project's directory, and verifies it there."""
+        from seatrial.flows.restore import restore
+
+        return restore(Path(source), Path(path), progress, force=force)
 
     def close(self) -> None:
         """Closes what was opened."""

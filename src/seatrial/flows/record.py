@@ -16,7 +16,18 @@ from seatrial.flows.followers import move
 from seatrial.store.ledger import EntryDraft, EntryKind
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["artifact_made", "decided", "found", "nominate", "production_source", "registered", "source_of"]
+__all__ = [
+    "artifact_made",
+    "artifacts",
+    "decided",
+    "found",
+    "nominate",
+    "production_source",
+    "registered",
+    "retired_artifacts",
+    "retirement",
+    "source_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -37,6 +48,29 @@ def registered(workshop: Workshop, version: ModelVersion, source: Bundle, lineag
         "source_uri": workshop.registry.source_uri(version),
     }
     workshop.store.append(EntryKind.REGISTERED, version.name, version.version, payload, workshop.actor)
+
+
+def artifacts(workshop: Workshop, model: str) -> dict[tuple[int, str], dict[str, Any]]:
+    """The last entry about each artifact that is not retired, by version and name."""
+    return {place: payload for place, payload in _latest(workshop, model).items() if "retired" not in payload}
+
+
+def retired_artifacts(workshop: Workshop, model: str) -> dict[tuple[int, str], dict[str, Any]]:
+    """The last entry about each artifact that `seatrial gc` has taken out of use, by version and name."""
+    return {place: payload for place, payload in _latest(workshop, model).items() if "retired" in payload}
+
+
+def retirement(model: str, version: int, payload: Mapping[str, Any], reason: str, actor: str) -> EntryDraft:
+    """What goes on record before an artifact is deleted; made again, it goes on record anew."""
+    return EntryDraft(EntryKind.ARTIFACT, model, version, {**payload, "servable": False, "retired": reason}, actor)
+
+
+def _latest(workshop: Workshop, model: str) -> dict[tuple[int, str], dict[str, Any]]:
+    return {
+        (entry.version, entry.payload["artifact"]): dict(entry.payload)
+        for entry in workshop.store.entries(model, kind=EntryKind.ARTIFACT)
+        if entry.version is not None
+    }
 
 
 def found(workshop: Workshop, version: ModelVersion, findings: Sequence[Finding]) -> None:

@@ -101,8 +101,14 @@ def roll_back_without_release(workshop: Workshop, model: str, wanted: Act) -> in
     """Puts the previous version back into production, where no release is under way; returns its number.
 
     Raises:
-        UsageError: there is no previous version.
+        UsageError: there is no previous version, or an experiment is under way.
     """
+    latest = workshop.store.experiments.latest().get(model)
+    if latest is not None and not latest.over:
+        raise UsageError(
+            f"Experiment {latest.plan.experiment} of {model} decides who gets which version: end it first with "
+            "seatrial experiment stop (--verdict undecided --reason WHY needs no readout)."
+        )
     aliases = workshop.store.aliases(model)
     previous, production = aliases.get(Alias.PREVIOUS), aliases.get(Alias.PRODUCTION)
     if previous is None:

@@ -12,8 +12,9 @@ from seatrial.domain.errors import ConfigError
 from seatrial.domain.progress import Progress
 from seatrial.wiring import releasing
 from seatrial.wiring.releasing import Foretold, Rehearsed
+from seatrial.wiring.steering import live_traffic
 
-__all__ = ["foretell", "plan_overrides", "rehearse"]
+__all__ = ["foretell", "foretell_live", "plan_overrides", "rehearse"]
 
 
 def plan_overrides(file: Path) -> dict[str, Any]:
@@ -35,6 +36,11 @@ def plan_overrides(file: Path) -> dict[str, Any]:
 def foretell(settings: Settings, scenario: Sequence[str]) -> Foretold:
     """Requests, hours, exposure and power of the project's plan; see `wiring.releasing`."""
     return releasing.foretell(settings, scenario)
+
+
+def foretell_live(settings: Settings, scenario: Sequence[str]) -> Foretold:
+    """The same, with the hours from the traffic of the project's data plane, where one runs and has had some."""
+    return releasing.foretell(settings, scenario, live_traffic(settings))
 
 
 def rehearse(settings: Settings, scenario: Sequence[str], runs: int, seed: int, progress: Progress) -> Rehearsed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from seatrial.domain.assignment import Assignment
 from seatrial.domain.errors import LeaseLostError, UnreachableError
 from seatrial.domain.latency import LATENCY_EDGES_S, LatencyCounts
 from seatrial.domain.release import (
@@ -31,6 +32,7 @@ class FakePlane:
         loaded: versions by model.
         served: how many requests each version of each model got.
         applied: every split that was made true, in order.
+        experiments: the running experiment of each model.
     """
 
     def __init__(self, latencies: LatencyCounts | None = None) -> None:
@@ -38,6 +40,7 @@ class FakePlane:
         self.loaded: dict[str, set[int]] = {}
         self.served: dict[tuple[str, int], int] = {}
         self.applied: list[TrafficSplit] = []
+        self.experiments: dict[str, Assignment | None] = {}
         self._latencies = latencies or LatencyCounts(
             tuple(LATENCY_EDGES_S), tuple(10 * (edge_s < _SLOW_S) for edge_s in (*LATENCY_EDGES_S, _SLOW_S))
         )
@@ -47,7 +50,14 @@ class FakePlane:
         self._bakes: dict[str, ArmCounters] = {}
         self._process = self._tallies = 1
 
-    def apply(self, split: TrafficSplit, *, fence: int, watched: WatchedRelease | None = None) -> None:
+    def apply(
+        self,
+        split: TrafficSplit,
+        *,
+        fence: int,
+        watched: WatchedRelease | None = None,
+        experiment: Assignment | None = None,
+    ) -> None:
         """Makes the split true."""
         self._reach()
         if fence < self._fences.get(split.model, 0):
@@ -56,6 +66,7 @@ class FakePlane:
         self.loaded.setdefault(split.model, set()).update(version for version, _ in split.percents)
         self._splits[split.model] = split
         self.applied.append(split)
+        self.experiments[split.model] = experiment
         if watched is None:
             self._watched.pop(split.model, None)
             return
@@ -90,6 +101,10 @@ class FakePlane:
         if version not in self.loaded.get(model, ()):
             raise UnreachableError(f"{model}@{version} is not loaded.")
         return self._latencies
+
+    def counted(self, latencies: LatencyCounts) -> None:
+        """From now on that is what every loaded version has answered."""
+        self._latencies = latencies
 
     def restart(self, *, restored: bool = False) -> None:
         """A new process with the same split; what was counted is found again or not."""

@@ -106,18 +106,19 @@ def step_finding(plan: ReleasePlan, state: ReleaseState, counters: ReleaseCounte
 
 
 def bake_finding(plan: ReleasePlan, state: ReleaseState, counters: ReleaseCounters) -> Finding:
-    """Whether the version, with all the traffic, fails more than the champion did: limit first, then evidence."""
+    """Whether the version, with all the traffic, fails more or is slower than the champion: limit, then evidence."""
     stop = _hard_stop(plan, state, counters.bake, ArmCounters())
     if stop.verdict is Verdict.FAIL:
         return stop
-    log_e, level = bake_evidence(counters), alarm_level(plan.alpha)
-    harm = log_e >= level
-    found = "more than the champion's" if harm else "no more than the champion's"
+    evidence, level = bake_evidence(plan, counters), alarm_level(plan.alpha)
+    harm = evidence.log_e >= level
+    found = f"{_WHAT[evidence.leading]} than the old version did" if harm else "no worse than the old version"
     failed = f"{counters.bake.failed_requests} of {counters.bake.requests} requests failed"
     return Finding(
         "release.bake", state.subject, Verdict.FAIL if harm else Verdict.PASS,
         f"After the full rollout {failed}: {found}.",
-        _e_value(log_e), _e_value(level), counters.bake.requests, {"log_e": log_e},
+        _e_value(evidence.log_e), _e_value(level), counters.bake.requests,
+        {"log_e": evidence.log_e, "log_e_of_guards": evidence.guards, "counters": counters.to_json()},
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from seatrial.domain.release import ArmCounters, ReleaseCounters, ReleasePlan, S
 from seatrial.stats.bernoulli_risk import DISAGREEMENT_GRID, LABEL_GRID, log_risk, log_risk_by_start
 from seatrial.stats.class_mix import log_other_mix_by_start
 from seatrial.stats.clopper_pearson import upper_bound
-from seatrial.stats.evidence import FloatArray, log_start_mean, log_weighted_mean, shared_out
+from seatrial.stats.evidence import FloatArray, log_mean_exp, log_start_mean, log_weighted_mean, shared_out
 from seatrial.stats.exceedances import log_slower_by_start
 from seatrial.stats.rate_ratio import ArmEvents, log_harm_by_start, log_safe
 from seatrial.stats.sample_ratio import log_mismatch
@@ -28,7 +28,9 @@ __all__ = [
 ]
 
 _BAKE_MARGIN = 1.5
+_BAKE_SLOW_MARGIN = 2.0  # load of the hour moves latencies further than failures
 _BAKE_CONFIDENCE = 0.999
+_MOST_ALLOWED = 0.99
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +110,41 @@ def safety_evidence(plan: ReleasePlan, place: int, step: StepCounters) -> float:
     return log_safe(events, plan.guards.error_tolerance_ratio)
 
 
-def bake_evidence(counters: ReleaseCounters) -> float:
-    """Log evidence, after the full rollout, that requests fail more often than the champion's did.
+def bake_evidence(plan: ReleasePlan, counters: ReleaseCounters) -> Evidence:
+    """The evidence, after the full rollout, that requests fail or are slow more often than the champion's.
 
-    There is no champion beside it any more, so its share of failures over the whole release, at its upper bound and
-    with half as much again, is taken as the allowed one. A safety net: an outage that would have hit both versions
-    alarms too.
+    There is no champion beside it any more, so its own shares, at their upper bounds and with a margin, are taken as
+    the allowed ones: of failures half as many again as over the whole release; of slow requests twice as many as before
+    the release or during it, whichever are more. A safety net: what would have hit both versions alarms too.
     """
-    requests = sum(step.champion.requests for step in counters.steps)
-    failed = sum(step.champion.failed_requests for step in counters.steps)
-    allowed = min(0.99, _BAKE_MARGIN * upper_bound(failed, requests, _BAKE_CONFIDENCE))
-    return float(log_risk(counters.bake.failed_requests, counters.bake.requests, allowed, LABEL_GRID))
+    champions, bake = [step.champion for step in counters.steps], counters.bake
+    requests, failed = sum(arm.requests for arm in champions), sum(arm.failed_requests for arm in champions)
+    guards = {"errors": _above(bake.failed_requests, bake.requests, _allowed(failed, requests, _BAKE_MARGIN))}
+    if bake.slow and counters.before.requests and plan.guards.latency_weight > 0:
+        before, during = (_slow_shares(arms, len(bake.slow)) for arms in ([counters.before], champions))
+        pairs = zip(bake.slow, map(max, before, during), strict=True)
+        guards["latency"] = float(log_mean_exp([_above(slow, bake.requests, allowed) for slow, allowed in pairs]))
+    wanted = {"errors": plan.guards.error_weight or 1.0, "latency": plan.guards.latency_weight}
+    weights = shared_out([wanted[name] for name in guards])
+    return Evidence(float(log_weighted_mean(list(guards.values()), weights)), guards)
+
+
+def _slow_shares(arms: Sequence[ArmCounters], thresholds: int) -> list[float]:
+    """The share of slow requests that is no alarm, at each threshold; all of them where nothing is known."""
+    counted = [arm for arm in arms if arm.slow]
+    requests = sum(arm.requests for arm in counted)
+    slow = [sum(arm.slow[place] for arm in counted) for place in range(thresholds)]
+    return [_allowed(count, requests, _BAKE_SLOW_MARGIN) for count in slow]
+
+
+def _allowed(bad: int, requests: int, margin: float) -> float:
+    """The share of bad requests that is no alarm, from how many the champion had."""
+    return min(_MOST_ALLOWED, margin * upper_bound(bad, requests, _BAKE_CONFIDENCE))
+
+
+def _above(bad: int, requests: int, allowed: float) -> float:
+    """The evidence that more are bad; none where nearly all may be."""
+    return float(log_risk(bad, requests, allowed, LABEL_GRID)) if allowed < _MOST_ALLOWED else 0.0
 
 
 def _errors(plan: ReleasePlan, steps: Sequence[StepCounters], shares: tuple[float, ...]) -> FloatArray:

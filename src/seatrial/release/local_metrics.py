@@ -42,6 +42,7 @@ class LocalMetrics:
         except Refusal as refusal:
             raise UnreachableError(f"The data plane does not serve {model}@{version} now: {refusal}") from refusal
         try:
-            return LatencyCounts(tuple(map(float, answer["edges_s"])), tuple(map(int, answer["counts"])))
+            edges_s, counts = tuple(map(float, answer["edges_s"])), tuple(map(int, answer["counts"]))
+            return LatencyCounts(edges_s, counts, float(answer["over_s"]))
         except (KeyError, TypeError, ValueError) as error:
             raise UnreadableAnswerError(f"The data plane's latencies cannot be read ({error!r}).") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seatrial.domain.assignment import Assignment
 from seatrial.domain.errors import LeaseLostError, UnreachableError
 from seatrial.domain.release import TrafficSplit, WatchedRelease
 from seatrial.release.data_plane import DataPlaneClient, Refusal
@@ -15,7 +16,14 @@ class LocalRouter:
     def __init__(self, plane: DataPlaneClient) -> None:
         self._plane = plane
 
-    def apply(self, split: TrafficSplit, *, fence: int, watched: WatchedRelease | None = None) -> None:
+    def apply(
+        self,
+        split: TrafficSplit,
+        *,
+        fence: int,
+        watched: WatchedRelease | None = None,
+        experiment: Assignment | None = None,
+    ) -> None:
         """Loads what is missing, then sets the split: no request is sent to a version that is not there yet."""
         loaded = self._loaded(split.model)
         for version, _ in split.percents:
@@ -24,6 +32,8 @@ class LocalRouter:
         body = {
             "split": split.to_json(), "fence": fence, "release": None if watched is None else watched.to_json()
         }  # fmt: skip
+        if experiment is not None:
+            body["experiment"] = experiment.to_json()
         try:
             self._plane.ask("PUT", "/admin/split", body=body)
         except Refusal as refusal:

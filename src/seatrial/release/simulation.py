@@ -83,7 +83,7 @@ class IndependentRequests:
             Arm.CHAMPION: np.array([share for _, share in traffic.class_shares]),
             Arm.CHALLENGER: np.array(scenario.class_shares(traffic)),
         }
-        self._counters = ReleaseCounters()
+        self._counters = ReleaseCounters(before=baseline.before)
         self._baking = False
 
     def begin_step(self) -> None:

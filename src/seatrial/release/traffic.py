@@ -9,7 +9,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from seatrial.domain.errors import UsageError
-from seatrial.domain.latency import LATENCY_EDGES_S, rung_near, tolerant_s
+from seatrial.domain.latency import LATENCY_EDGES_S, LatencyCounts, rung_near, tolerant_s
 from seatrial.domain.release import FrozenBaseline
 from seatrial.stats.exceedances import frozen_thresholds, share_above
 
@@ -153,7 +153,11 @@ def frozen_baseline(traffic: Traffic, tolerance_rungs: int) -> FrozenBaseline:
     """
     thresholds_s = frozen_thresholds(LATENCY_EDGES_S, traffic.latency_counts, rung_near)
     tolerant = tuple(tolerant_s(threshold_s, tolerance_rungs) for threshold_s in thresholds_s)
-    return FrozenBaseline(thresholds_s, tolerant, tuple(label for label, _ in traffic.class_shares))
+    seen = LatencyCounts(tuple(LATENCY_EDGES_S), traffic.latency_counts)
+    slow = tuple(seen.above(threshold_s) for threshold_s in thresholds_s)
+    return FrozenBaseline(
+        thresholds_s, tolerant, tuple(label for label, _ in traffic.class_shares), seen.requests, slow
+    )
 
 
 def _normal_cdf(z: float) -> float:

@@ -85,8 +85,7 @@ class Batcher:
         self._admitted_texts = [0, 0]
         self._running: set[Batch[_Caller]] = set()
         self._running_texts = 0
-        self._lone_batches = 0
-        self._ended_s = -math.inf
+        self._company = False  # somebody came while the batch that began last was computed
         self._rate = DrainRate()
         self._wake = asyncio.Event()
         self._batch_ended = asyncio.Event()
@@ -166,6 +165,7 @@ class Batcher:
             variant=scorer, texts=len(payload), deadline_s=deadline_s, offsets=payload.offsets.tolist(),
             priority=priority, payload=payload, arrived_s=now_s, answer=loop.create_future(),
         )  # fmt: skip
+        self._company = self._company or bool(self._running)
         self._line.add(caller)
         self._wake.set()
         timer = loop.call_later(deadline_s - now_s, self._expire, caller)
@@ -192,9 +192,9 @@ class Batcher:
     def _begin(self, batch: Batch[_Caller]) -> None:
         now_s = time.monotonic()
         self._line.take(batch)
-        all_cores = deserves_all_cores(batch, self._line.texts, len(self._running), self._lone_batches)
-        met = self._running or self._line.texts or batch.slices[0].caller.arrived_s < self._ended_s
-        self._lone_batches = 0 if met else self._lone_batches + 1
+        others = self._line.texts
+        all_cores = deserves_all_cores(batch, others, len(self._running), company=self._company)
+        self._company = bool(others or self._running)
         self._running.add(batch)
         self._running_texts += batch.texts
         for part in batch.slices:
@@ -205,7 +205,6 @@ class Batcher:
     def _end(self, batch: Batch[_Caller], outcome: _Done | Exception) -> None:
         self._running.discard(batch)
         self._running_texts -= batch.texts
-        self._ended_s = time.monotonic()
         self._batch_ended.set()
         self._wake.set()
         if isinstance(outcome, Exception):

@@ -25,8 +25,6 @@ __all__ = [
 _MEMORY_RATIO = 0.9
 """What is kept of the drain rate's memory at each batch: about the last ten batches count."""
 _LONGEST_RETRY_S = 60.0
-_QUIET_BATCHES = 8
-"""So many batches in a row without company, and the process is taken to have one client at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,29 +219,31 @@ def _fitting(caller: Queued, room_tokens: int) -> int:
     return bisect.bisect_right(caller.offsets, caller.offsets[caller.taken] + room_tokens) - 1 - caller.taken
 
 
-def deserves_all_cores(batch: Batch[Any], waiting_texts: int, running_batches: int, lone_batches: int) -> bool:
+def deserves_all_cores(batch: Batch[Any], waiting_texts: int, running_batches: int, *, company: bool) -> bool:
     """Whether a batch should be computed by all cores together instead of by one worker's thread.
 
-    Only a single text that is alone in the process, where the last ones were alone too: two threads finish one text in
-    little more than half the time, but two texts on a thread each are through sooner than one after the other on both,
-    and threads that share a text wait for each other as soon as anything else runs. Where requests have met lately the
-    next one may come while this one is computed, and would make both slower than either on one core.
+    Only a single text that is alone in the process, and where nobody came while the one before it was computed: two
+    threads finish one text in little more than half the time, but two texts on a thread each are through sooner than
+    one after the other on both, and threads that share a text spin and wait for each other as soon as anything else
+    runs. Whoever had company lately will have it again: two clients in turn would otherwise disturb each other for
+    ever.
 
     Args:
         waiting_texts: texts that wait besides the batch.
         running_batches: batches that engines are at.
-        lone_batches: how many batches before this one, counted back from it, met no other.
+        company: whether others came while the batch before it was computed.
 
     Example:
         >>> lone = Batch((Slice(Queued("a", 1, deadline_s=9.0), 0, 1),))
-        >>> deserves_all_cores(lone, waiting_texts=0, running_batches=0, lone_batches=8)
+        >>> deserves_all_cores(lone, waiting_texts=0, running_batches=0, company=False)
         True
-        >>> deserves_all_cores(lone, waiting_texts=0, running_batches=0, lone_batches=7)
+        >>> deserves_all_cores(lone, waiting_texts=0, running_batches=1, company=False)
+        False
+        >>> deserves_all_cores(lone, waiting_texts=0, running_batches=0, company=True)
         False
     """
     can_wait = batch.slices[0].caller.priority > 0  # a request may come any moment, and wants a core at once
-    alone = not waiting_texts and not running_batches and batch.texts == 1
-    return alone and lone_batches >= _QUIET_BATCHES and not can_wait
+    return not (company or waiting_texts or running_batches or can_wait) and batch.texts == 1
 
 
 @dataclass(frozen=True, slots=True)

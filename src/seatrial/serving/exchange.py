@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
+from seatrial.domain.assignment import Exposure
 from seatrial.domain.errors import RequestError
 from seatrial.domain.inference import Outcome, PredictionRecord, TokenBatch
 from seatrial.domain.release_counters import ReleasePlace
@@ -72,6 +73,7 @@ class Exchange:
     unit: str | None = None
     texts: int = 0
     place: ReleasePlace | None = None
+    exposure: Exposure | None = None
     question: Question | None = None
     answer: Answer | None = None
 
@@ -120,6 +122,7 @@ class Exchange:
             confidences=tuple([max(score.probabilities) for score in scores]),
             traceparent=self.traceparent,
             place=self.place,
+            exposure=self.exposure,
         )
 
 
@@ -161,7 +164,9 @@ class Lifecycle:
         Raises:
             NotReadyError, ModelNotServedError, InvalidRequestError: see `DataPlane.pick`.
         """
-        variant, exchange.place = self.plane.route(exchange.wanted_model, exchange.wanted_version, unit)
+        variant, exchange.place, exchange.exposure = self.plane.route(
+            exchange.wanted_model, exchange.wanted_version, unit
+        )
         exchange.model, exchange.version = variant.model, variant.version
         return variant
 

@@ -1,4 +1,4 @@
-"""Which status each error gets, in every protocol: the only place that knows.
+"""Which status each error gets, in every protocol of both planes: the only place that knows.
 
 The body always has ``"error": "<sentence>"``, and nothing else except where MLflow's clients want its own words too.
 """
@@ -17,6 +17,7 @@ from seatrial.domain.errors import (
     InferenceError,
     InvalidRequestError,
     JournalUnavailableError,
+    LedgerConflictError,
     MediaTypeError,
     ModelError,
     ModelNotServedError,
@@ -27,13 +28,16 @@ from seatrial.domain.errors import (
     RefusedArtifactError,
     ReleaseNotCountedError,
     RequestError,
+    RoleError,
     SeatrialError,
     SlowRequestError,
     TooManyConnectionsError,
     TrafficConflictError,
     UnauthenticatedError,
     UnknownArtifactError,
+    UnknownExperimentError,
     UnknownModelError,
+    UnknownReleaseError,
     UnknownVersionError,
     UnsupportedFeatureError,
     VersionInUseError,
@@ -53,6 +57,7 @@ __all__ = [
     "mlflow_error_reply",
     "not_loaded_reply",
     "path_reply",
+    "status_of",
     "v2_admin_error_reply",
     "v2_error_reply",
     "v2_statuses",
@@ -147,16 +152,20 @@ _ROWS: dict[type[RequestError], ErrorRow] = {
 
 _ADMIN_STATUSES: dict[type, int] = {
     ConfigError: 400,
+    RoleError: 403,
+    UnknownReleaseError: 404,
+    UnknownExperimentError: 404,
     UnknownModelError: 404,
     UnknownVersionError: 404,
     UnknownArtifactError: 404,
     ReleaseNotCountedError: 404,
     RefusedArtifactError: 409,
     TrafficConflictError: 409,
+    LedgerConflictError: 409,
     ModelError: 422,
     DependencyError: 503,
 }
-"""Of what loading a version or an order about traffic can end in, besides the errors of requests."""
+"""Of what loading a version, an order about traffic or an act of a person can end in, errors of requests aside."""
 
 
 def error_row(kind: type[Exception]) -> ErrorRow:
@@ -256,10 +265,22 @@ def v2_admin_error_reply(error: Exception) -> Reply:
 
 def admin_error_reply(error: Exception) -> Reply:
     """The answer to a request of the internal port, whose readers may know more: our errors speak for themselves."""
-    for ancestor in type(error).__mro__:
-        if ancestor in _ADMIN_STATUSES:
-            return json_reply(_ADMIN_STATUSES[ancestor], {"error": str(error)})
-    return error_reply(error)
+    status = _admin_status(type(error))
+    return error_reply(error) if status is None else json_reply(status, {"error": str(error)})
+
+
+def status_of(kind: type[Exception]) -> int:
+    """The status of an error class where its own sentence may be told: on the internal port and the control plane.
+
+    Example:
+        >>> status_of(UnknownModelError), status_of(UnauthenticatedError), status_of(ZeroDivisionError)
+        (404, 401, 500)
+    """
+    return _admin_status(kind) or error_row(kind).status
+
+
+def _admin_status(kind: type[Exception]) -> int | None:
+    return next((_ADMIN_STATUSES[ancestor] for ancestor in kind.__mro__ if ancestor in _ADMIN_STATUSES), None)
 
 
 def path_reply(path: str, what_next: str = "POST texts to /predict, or read /openapi.json") -> Reply:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -41,10 +42,12 @@ disable_created_metrics()  # type: ignore[no-untyped-call]
 class MetricsSink:
     """Counts requests and batches; one for each data plane, on a registry of its own."""
 
-    def __init__(self, gpu_memory: GpuMemory | None = None) -> None:
+    def __init__(self, gpu_memory: GpuMemory | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         registry = self._registry = CollectorRegistry()
         self._models: set[str] = set()
         self._variants: dict[tuple[str, str], VariantCounts] = {}
+        self._clock = clock
+        self._since_s: dict[tuple[str, str], float] = {}
         self._counts = RequestCounts(self._variants, _QUEUE_EDGES_S)
         registry.register(self._counts)
         self._batch_size = Histogram(
@@ -84,6 +87,7 @@ class MetricsSink:
     def expect(self, model: str, version: str, labels: Sequence[str]) -> None:
         """Makes a loaded variant known, and starts its series at 0, so that a first error shows as an increase."""
         self._models.add(model)
+        self._since_s.setdefault((model, version), self._clock())
         self._variants.setdefault((model, version), VariantCounts(_STATUSES, LATENCY_EDGES_S, labels))
 
     def record(self, record: PredictionRecord) -> None:
@@ -127,10 +131,13 @@ class MetricsSink:
         self._mirrored.labels(outcome).inc()
 
     def follow_releases(
-        self, samples: Callable[[], Iterable[UnitsSample]], step_ratios: Callable[[], Mapping[str, float]]
+        self,
+        samples: Callable[[], Iterable[UnitsSample]],
+        step_ratios: Callable[[], Mapping[str, float]],
+        treated_ratios: Callable[[], Mapping[str, float]],
     ) -> None:
-        """Shows the counters of releases; both are asked at each scrape, so that counting costs a request nothing."""
-        self._registry.register(_ReleaseCollector(samples, step_ratios))
+        """Shows releases and experiments; all is asked at each scrape, so that counting costs a request nothing."""
+        self._registry.register(_ReleaseCollector(samples, step_ratios, treated_ratios))
 
     def latency_counts(self, model: str, version: str) -> list[int]:
         """Requests of a variant since the process began, by latency: between the edges, and beyond the last one.
@@ -141,6 +148,11 @@ class MetricsSink:
         if (model, version) not in self._variants:
             raise ModelNotServedError(f"{model}@{version} is not served here: ask for what /admin/models names.")
         return list(self._variants[model, version].latency.counts)
+
+    def counted_for_s(self, model: str, version: str) -> float:
+        """For how long that has been counted; 0 for what was never loaded."""
+        now_s = self._clock()
+        return now_s - self._since_s.get((model, version), now_s)
 
     def observe_batch(self, facts: BatchFacts) -> None:
         """Counts one engine call."""
@@ -158,10 +170,14 @@ class _ReleaseCollector(Collector):
     """Reads the tallies when Prometheus asks."""
 
     def __init__(
-        self, samples: Callable[[], Iterable[UnitsSample]], step_ratios: Callable[[], Mapping[str, float]]
+        self,
+        samples: Callable[[], Iterable[UnitsSample]],
+        step_ratios: Callable[[], Mapping[str, float]],
+        treated_ratios: Callable[[], Mapping[str, float]],
     ) -> None:
         self._samples = samples
         self._step_ratios = step_ratios
+        self._treated_ratios = treated_ratios
 
     def collect(self) -> Iterable[CounterMetricFamily | GaugeMetricFamily]:
         units = CounterMetricFamily(
@@ -172,7 +188,12 @@ class _ReleaseCollector(Collector):
         ratios = GaugeMetricFamily("release_step_ratio", "The challenger's share of the traffic.", labels=("model",))
         for model, ratio in self._step_ratios().items():
             ratios.add_metric((model,), ratio)
-        return units, ratios
+        treated = GaugeMetricFamily(
+            "experiment_treatment_ratio", "Share of the traffic that an experiment's treatment gets.", labels=("model",)
+        )
+        for model, ratio in self._treated_ratios().items():
+            treated.add_metric((model,), ratio)
+        return units, ratios, treated
 
 
 class _GpuMemoryCollector(Collector):

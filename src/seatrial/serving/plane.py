@@ -75,7 +75,7 @@ class DataPlane:
             lambda variant: self.metrics.expect(variant.model, variant.version, variant.labels),
         )
         self.orders = Traffic(self._versions, self.tallies)
-        self.metrics.follow_releases(self.tallies.samples, self.orders.step_ratios)
+        self.metrics.follow_releases(self.tallies.samples, self.orders.step_ratios, self.orders.treated_ratios)
         self._mirror = Mirror(self.orders, self.tallies, self._ask, self.metrics.mirrored)
         self._background: list[asyncio.Task[None]] = []
         policy = BatchPolicy(settings.max_batch_texts, settings.sessions or usable_cores(), settings.max_batch_tokens)

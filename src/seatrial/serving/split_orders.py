@@ -9,7 +9,8 @@ from typing import Annotated
 import msgspec
 
 from seatrial.bundle import file_written_atomically
-from seatrial.domain.errors import ReleasePlanError
+from seatrial.domain.assignment import Assignment
+from seatrial.domain.errors import ExperimentPlanError, ReleasePlanError
 from seatrial.domain.release_counters import Arm, FrozenBaseline, ReleasePlace
 from seatrial.domain.release_plan import FULL_PERCENT
 from seatrial.domain.traffic import TrafficSplit
@@ -28,7 +29,7 @@ _Percent = Annotated[float, msgspec.Meta(ge=0, le=FULL_PERCENT)]
 
 
 class ReleaseContext(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Which release a split belongs to, and what is counted for it.
+    """Which release a split belongs to, and what is counted for it: `domain.release.WatchedRelease`, checked here.
 
     Attributes:
         step: the running step of the plan, from 0.
@@ -76,13 +77,17 @@ class SplitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         fence: number of the lease under which it was given; an order under an older one is void.
+        experiment: which units get which version; the split then has the shares that come of it.
     """
 
     split: TrafficSplit
     fence: Annotated[int, msgspec.Meta(ge=0)]
     release: ReleaseContext | None = None
+    experiment: Assignment | None = None
 
     def __post_init__(self) -> None:
+        if self.experiment is not None and (self.release is not None or self.experiment.split() != self.split):
+            raise ExperimentPlanError("An experiment's order has the split that comes of its epochs, and no release.")
         named = {version for version, _ in self.split.percents}
         if self.release is not None and not {self.release.champion, self.release.challenger} <= named:
             raise ReleasePlanError("A release's split names its champion and its challenger, even at 0 %.")
@@ -95,13 +100,15 @@ class SplitOrder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def needed(self) -> tuple[int, ...]:
         """Versions that must be loaded: whoever gets traffic, and both arms of a release."""
-        arms = () if self.release is None else (self.release.champion, self.release.challenger)
+        arms: tuple[int, ...] = () if self.release is None else (self.release.champion, self.release.challenger)
         return tuple(version for version, percent in self.split.percents if percent or version in arms)
 
     @property
     def refuges(self) -> tuple[int, ...]:
-        """Versions that could take all traffic if others are gone, best first: the champion, then the larger shares."""
+        """Versions that could take all traffic if others are gone, best first: champion or control, then by share."""
         by_share = [version for version, _ in sorted(self.split.percents, key=lambda pair: -pair[1])]
+        if self.experiment is not None:
+            return (self.experiment.control, *by_share)
         return tuple(by_share) if self.release is None else (self.release.champion, *by_share)
 
 
@@ -137,7 +144,7 @@ class OrderFile:
             return msgspec.json.decode(self._path.read_bytes(), type=Orders)
         except FileNotFoundError:
             return Orders()
-        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, ReleasePlanError) as error:
+        except (OSError, msgspec.MsgspecError, UnicodeDecodeError, ReleasePlanError, ExperimentPlanError) as error:
             logger.error(  # noqa: TRY400  the sentence says it all
                 "traffic.json cannot be read: starting without a split", extra={"reason": str(error)}
             )

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Generic, NamedTuple, Protocol, TypeVar
 
+from seatrial.domain.assignment import Assignment, Exposure
 from seatrial.domain.errors import InvalidRequestError, ModelNotServedError
 from seatrial.domain.release_counters import ReleasePlace
 from seatrial.domain.traffic import TrafficSplit
@@ -31,10 +32,11 @@ VariantT = TypeVar("VariantT", bound=Versioned)
 
 
 class Routed(NamedTuple, Generic[VariantT]):
-    """The variant that answers a request, and where the request counts in a running release."""
+    """The variant that answers a request, and where that counts in a running release or belongs in an experiment."""
 
     variant: VariantT
     place: ReleasePlace | None = None
+    exposure: Exposure | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +46,13 @@ class RunningSplit:
     Attributes:
         places: where requests count that it sends to a version, by version.
         held: versions that must stay loaded.
+        assignment: of the experiment that the split is for; None: it is for none.
     """
 
     split: TrafficSplit
     places: Mapping[str, ReleasePlace] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
+    assignment: Assignment | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,5 +143,8 @@ def pick_variant(
     running = served.splits.get(name)
     if running is None:
         return Routed(served.find(name, served.traffic.get(name, "")))
+    if running.assignment is not None:
+        exposure = running.assignment.exposure_of(unit)
+        return Routed(served.find(name, str(running.assignment.version_of(exposure))), exposure=exposure)
     chosen = str(running.split.version_of(unit))
     return Routed(served.find(name, chosen), running.places.get(chosen))

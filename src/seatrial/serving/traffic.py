@@ -8,6 +8,7 @@ import uuid
 from dataclasses import dataclass
 from pathlib import Path
 
+from seatrial.domain.assignment import Assignment
 from seatrial.domain.errors import SeatrialError, TrafficConflictError
 from seatrial.domain.release_plan import FULL_PERCENT
 from seatrial.domain.traffic import TrafficSplit
@@ -36,6 +37,7 @@ class TrafficState:
     release: ReleaseContext | None
     process: str
     fault: str = ""
+    experiment: Assignment | None = None
 
 
 class Traffic:
@@ -80,6 +82,7 @@ class Traffic:
             order.release if order else None,
             self.process,
             self._faults.get(model, ""),
+            order.experiment if order else None,
         )
 
     def shadowing(self, model: str) -> ReleaseContext | None:
@@ -94,6 +97,14 @@ class Traffic:
             model: dict(running.split.percents).get(order.release.challenger, 0.0) / FULL_PERCENT
             for model, order in self._orders.splits.items()
             if order.release is not None and (running := self._versions.served.splits.get(model)) is not None
+        }
+
+    def treated_ratios(self) -> dict[str, float]:
+        """The treatment's share of the traffic, 0 to 1, by model with a running experiment."""
+        return {
+            model: order.experiment.treated_percent / FULL_PERCENT
+            for model, order in self._orders.splits.items()
+            if order.experiment is not None and model not in self._faults
         }
 
     async def follow(self, order: SplitOrder) -> TrafficState:
@@ -127,6 +138,10 @@ class Traffic:
                 raise TrafficConflictError(
                     f"Release {order.release.id} of {model} runs: roll it back, or let it end, before you switch."
                 )
+            if order is not None and order.experiment is not None:
+                raise TrafficConflictError(
+                    f"Experiment {order.experiment.experiment} of {model} runs: stop it before you switch."
+                )
             if order is not None:
                 await self._remember(self._orders.without(model))
             self._faults.pop(model, None)
@@ -153,6 +168,8 @@ class Traffic:
         before = self._orders.splits.get(order.model)
         if order.release is not None and before is not None and before.release is not None:
             _check_progress(before, before.release, order, order.release)
+        if order.experiment is not None and before is not None and before.experiment is not None:
+            _check_epochs(before.experiment, order.experiment)
 
     def _missing(self, order: SplitOrder) -> list[int]:
         loaded = {(variant.model, variant.version) for variant in self._versions.served.variants}
@@ -163,7 +180,8 @@ class Traffic:
         if order.release is not None:
             self._tallies.enter(order.model, order.release, restore=restore)
             places = order.release.places(order.split)
-        self._versions.split(RunningSplit(order.split, places, frozenset(map(str, order.needed))))
+        held = frozenset(map(str, order.needed))
+        self._versions.split(RunningSplit(order.split, places, held, order.experiment))
 
     def _resume(self, order: SplitOrder) -> None:
         reasons = []
@@ -184,6 +202,15 @@ class Traffic:
         if refuge is not None:
             only = TrafficSplit(order.model, ((refuge, FULL_PERCENT),), order.split.salt)
             self._versions.split(RunningSplit(only, held=frozenset({str(refuge)})))
+
+
+def _check_epochs(before: Assignment, after: Assignment) -> None:
+    """Refuses an order that would move units of a running experiment to the other arm, or count them anew."""
+    if after.experiment == before.experiment and not after.continues(before):
+        raise TrafficConflictError(
+            f"Arms and past epochs of experiment {before.experiment} are fixed: a share changes with a new epoch, for "
+            "units that do not take part yet."
+        )
 
 
 def _check_progress(old: SplitOrder, before: ReleaseContext, order: SplitOrder, release: ReleaseContext) -> None:

@@ -33,8 +33,10 @@ def traffic_routes(plane: DataPlane) -> dict[str, dict[str, Answering]]:
         return json_reply(200, {"release": release, **names, "counters": counted})
 
     async def latencies(scope: Scope, _receive: Receive) -> Reply:
-        counts = plane.metrics.latency_counts(_asked(scope, "model"), _asked(scope, "version"))
-        return json_reply(200, {"edges_s": LATENCY_EDGES_S, "counts": counts})
+        model, version = _asked(scope, "model"), _asked(scope, "version")
+        counts = plane.metrics.latency_counts(model, version)
+        over_s = plane.metrics.counted_for_s(model, version)
+        return json_reply(200, {"edges_s": LATENCY_EDGES_S, "counts": counts, "over_s": over_s})
 
     return {
         "/admin/split": {"GET": get_split, "PUT": put_split},
@@ -57,4 +59,5 @@ def _words(state: TrafficState) -> dict[str, Any]:
         "release": state.release,
         "process": state.process,
         "fault": state.fault,
+        "experiment": state.experiment,
     }

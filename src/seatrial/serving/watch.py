@@ -10,8 +10,9 @@ from seatrial.serving.asgi import Receive
 
 __all__ = ["ClientWatch", "uncancel"]
 
-_FIRST_LOOK_S = 0.05
-"""An answer is mostly there by then: watching costs a task, which most requests are spared."""
+_FIRST_LOOK_S = 0.25
+"""An answer is mostly there by then, also on a server at its capacity: watching costs a task, which most requests are
+spared. A client that left earlier than this would have been served by then, too."""
 
 
 class ClientWatch:

@@ -19,7 +19,17 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["BEST_UNITS", "Interval", "Mean", "Sums", "adjusted_means", "difference", "half_width", "may_look"]
+__all__ = [
+    "BEST_UNITS",
+    "Interval",
+    "Mean",
+    "Sums",
+    "adjusted_means",
+    "difference",
+    "half_width",
+    "may_look",
+    "mixture_precision",
+]
 
 BEST_UNITS = 10_000.0
 """Units of both arms together at which the interval is tightest."""
@@ -177,10 +187,15 @@ def half_width(
     control, treatment = np.asarray(control_units, np.float64), np.asarray(treatment_units, np.float64)
     units = control + treatment
     variance = units * (np.asarray(control_variance) / control + np.asarray(treatment_variance) / treatment)
-    rho2 = (-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / BEST_UNITS
+    rho2 = mixture_precision(alpha)
     spread = 2 * (units * rho2 + 1) / (units**2 * rho2) * np.log(np.sqrt(units * rho2 + 1) / alpha)
     width: npt.NDArray[np.float64] = np.sqrt(variance * spread)
     return width
+
+
+def mixture_precision(alpha: float) -> float:
+    """How narrow the mixture is, so that the interval is tightest at `BEST_UNITS`: rho squared of the paper."""
+    return (-2 * math.log(alpha) + math.log(-2 * math.log(alpha) + 1)) / BEST_UNITS
 
 
 def may_look(control: Mean, treatment: Mean, *, equal: bool, binary: bool) -> bool:

@@ -49,8 +49,11 @@ class Database:
             self._reading = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
 
     @classmethod
-    def open(cls, url: str) -> Database:
+    def open(cls, url: str, revision: str = migrations.NEWEST) -> Database:
         """Connects, makes what is missing (a sqlite file, its directory, the schema) and brings the schema up to date.
+
+        Args:
+            revision: up to which; an older one is for rows that were copied at that revision.
 
         Raises:
             ConfigError: the URL is none we can use, or its place is not ours to write.
@@ -62,7 +65,7 @@ class Database:
         name = mask(parsed.render_as_string(hide_password=True))
         database = cls(_sqlite_engine(parsed) if parsed.drivername == "sqlite" else _postgresql_engine(parsed), name)
         try:
-            database._bring_up_to_date()
+            database._bring_up_to(revision)
         except BaseException:
             database.close()
             raise
@@ -87,9 +90,9 @@ class Database:
         """Closes all connections."""
         self._engine.dispose()
 
-    def _bring_up_to_date(self) -> None:
+    def _bring_up_to(self, wanted: str) -> None:
         with self.read() as connection:
-            if migrations.current_revision(connection) == migrations.NEWEST:
+            if migrations.current_revision(connection) == wanted:
                 return
         with self.write() as connection:
             revision = migrations.current_revision(connection)  # another process may have been faster
@@ -98,8 +101,8 @@ class Database:
                     f"The ledger {self._name} has schema {revision}, this release knows {migrations.NEWEST}: "
                     "use the newer Seatrial that wrote it."
                 )
-            if revision != migrations.NEWEST:
-                migrations.upgrade(connection)
+            if revision is None or revision < wanted:
+                migrations.upgrade(connection, wanted)
 
 
 def _parse(url: str) -> URL:

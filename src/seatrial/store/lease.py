@@ -13,7 +13,7 @@ from sqlalchemy import Connection, insert, select, update
 from seatrial.domain.errors import LeaseLostError
 from seatrial.store.tables import leases
 
-__all__ = ["Lease", "grant", "refuse_lower", "yield_up"]
+__all__ = ["Lease", "grant", "held", "refuse_lower", "yield_up"]
 
 _NAME = "controller"
 
@@ -62,6 +62,13 @@ def grant(connection: Connection, holder: str, now_s: float, ttl_s: float) -> Le
         update(leases).where(leases.c.name == _NAME).values(holder=holder, fence=fence, until_s=granted.until_s)
     )
     return granted
+
+
+def held(connection: Connection, now_s: float, ttl_s: float) -> Lease | None:
+    """The lease, where somebody has it."""
+    row = connection.execute(select(leases).where(leases.c.name == _NAME)).first()
+    lease = Lease(row.holder, row.fence, row.until_s) if row else None
+    return lease if lease and not lease.is_free(now_s, ttl_s) else None
 
 
 def yield_up(connection: Connection, holder: str) -> None:

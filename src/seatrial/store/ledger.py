@@ -37,8 +37,8 @@ class EntryKind(enum.StrEnum):
     """What an entry records.
 
     REGISTERED a version came to be; FINDING one claim was checked; ARTIFACT a stored form was made (its payload has
-    ``artifact``, the name, and ``sha256``); DECISION what was concluded; ALIAS aliases moved; FOREIGN somebody moved
-    one outside Seatrial; NOTE anything else worth keeping.
+    ``artifact``, the name, and ``sha256``) or, with ``retired``, given up; DECISION what was concluded; ALIAS aliases
+    moved; FOREIGN somebody moved one outside Seatrial; NOTE anything else worth keeping.
     """
 
     REGISTERED = "registered"

@@ -14,12 +14,15 @@ from seatrial.domain.release import Decision, ReleaseCounters, ReleaseState
 from seatrial.store import aliases as intents
 from seatrial.store.database import Database
 from seatrial.store.entries import append_drafts
-from seatrial.store.lease import Lease, grant, refuse_lower, yield_up
+from seatrial.store.experiments import refuse_second
+from seatrial.store.lease import Lease, grant, held, refuse_lower, yield_up
 from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry
 from seatrial.store.releases import (
     ReleaseChange,
     ReleaseRecord,
     changed,
+    count_old_looks,
+    delete_old_looks,
     insert_release,
     note_acts,
     read_acts,
@@ -50,7 +53,7 @@ class ReleaseBook:
         """Writes a release that begins, and the decision to begin it.
 
         Raises:
-            LedgerConflictError: one of the model is under way, or another version is in production now.
+            LedgerConflictError: one or an experiment of the model is under way, or another version is in production.
         """
         state = record.state
         with self._database.write() as connection:
@@ -60,6 +63,7 @@ class ReleaseBook:
                     f"Release {running[0].state.release} of {state.model} is under way: wait for its end, or roll it "
                     "back first."
                 )
+            refuse_second(connection, state.model)
             production = {intent.alias: intent.version for intent in intents.read_intents(connection, state.model)}
             if production.get(Alias.PRODUCTION) != state.champion:
                 raise LedgerConflictError(
@@ -135,10 +139,25 @@ class ReleaseBook:
         with self._database.read() as connection:
             return read_looks(connection, release)
 
+    def old_looks(self, before: datetime) -> tuple[int, int]:
+        """How many looks at ended releases are older than a moment, and their size in characters; not the last ones."""
+        with self._database.read() as connection:
+            return count_old_looks(connection, before)
+
+    def forget_looks(self, before: datetime) -> None:
+        """Deletes the looks that `old_looks` counts; the end of each release stays."""
+        with self._database.write() as connection:
+            delete_old_looks(connection, before)
+
     def lease(self, holder: str, now_s: float, ttl_s: float) -> Lease | None:
         """Takes the controller's lease or prolongs one's own; None where somebody else has it."""
         with self._database.write() as connection:
             return grant(connection, holder, now_s, ttl_s)
+
+    def held_lease(self, now_s: float, ttl_s: float) -> Lease | None:
+        """The controller's lease, where somebody has it."""
+        with self._database.read() as connection:
+            return held(connection, now_s, ttl_s)
 
     def yield_lease(self, holder: str) -> None:
         """Ends one's own lease, so that the next controller need not wait for it to run out."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
 from seatrial.domain.errors import LedgerConflictError, LedgerTamperedError, ReleasePlanError
 from seatrial.domain.evidence import Finding
@@ -33,6 +33,8 @@ __all__ = [
     "ReleaseChange",
     "ReleaseRecord",
     "changed",
+    "count_old_looks",
+    "delete_old_looks",
     "insert_release",
     "note_acts",
     "read_acts",
@@ -183,6 +185,27 @@ def read_looks(connection: Connection, release: str) -> list[tuple[ReleaseState,
         (ReleaseState.from_json(json.loads(row.state)), total_counters(_reports_of(row.reports)))
         for row in connection.execute(query)
     ]
+
+
+def count_old_looks(connection: Connection, before: datetime) -> tuple[int, int]:
+    """How many looks `delete_old_looks` would delete, and their size in characters."""
+    size = func.coalesce(func.sum(func.length(release_looks.c.state) + func.length(release_looks.c.reports)), 0)
+    row = connection.execute(select(func.count(), size).select_from(release_looks).where(_is_old(before))).one()
+    return int(row[0]), int(row[1])
+
+
+def delete_old_looks(connection: Connection, before: datetime) -> None:
+    """Deletes the looks at ended releases from before a moment, but for the last of each."""
+    connection.execute(delete(release_looks).where(_is_old(before)))
+
+
+def _is_old(before: datetime) -> ColumnElement[bool]:
+    superseded = select(releases.c.release).where(
+        releases.c.release == release_looks.c.release,
+        releases.c.active_model.is_(None),
+        releases.c.revision > release_looks.c.revision,
+    )
+    return and_(release_looks.c.at < moment_text(before), superseded.exists())
 
 
 def _changing(record: ReleaseRecord) -> dict[str, Any]:

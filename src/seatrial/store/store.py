@@ -16,9 +16,12 @@ from seatrial.domain.model import Alias
 from seatrial.store import aliases as intents
 from seatrial.store.aliases import AliasIntent, Moves
 from seatrial.store.database import Database
+from seatrial.store.deliveries import DeliveryBook
 from seatrial.store.entries import append_drafts, last_head, latest_about, read_entries, read_rows
+from seatrial.store.experiment_book import ExperimentBook
 from seatrial.store.findings import claim_of, finding_drafts, finding_of, latest_findings
 from seatrial.store.ledger import EntryDraft, EntryKind, LedgerEntry, LedgerHead, moment_text
+from seatrial.store.portable import PortableStore
 from seatrial.store.release_book import ReleaseBook
 from seatrial.store.tables import ledger
 from seatrial.store.verification import verify_ledger
@@ -37,7 +40,7 @@ def _utc_now() -> datetime:
 
 
 class Store:
-    """The ledger, the alias intents and the releases of one database; safe for many threads and processes at once.
+    """The ledger, alias intents, releases and experiments of one database; safe for many threads and processes at once.
 
     Every method that writes returns after the write is durable, and raises what `Store.open` lists when it is not;
     then nothing of it was recorded. (A server that is lost during the commit itself leaves that open: see `head`.)
@@ -49,6 +52,9 @@ class Store:
         self._signing_key = signing_key
         self._clock = clock
         self.releases = ReleaseBook(database, clock, _announce)
+        self.experiments = ExperimentBook(database, clock, _announce)
+        self.deliveries = DeliveryBook(database)
+        self.portable = PortableStore(database, signing_key)
 
     @classmethod
     def open(cls, url: str, *, signing_key: bytes | None = None, clock: Callable[[], datetime] = _utc_now) -> Store:

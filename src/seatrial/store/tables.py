@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from sqlalchemy import BigInteger, Boolean, Column, Float, ForeignKey, Index, Integer, MetaData, Table, Text
 
-__all__ = ["alias_intents", "leases", "ledger", "metadata", "release_acts", "release_looks", "releases"]
+__all__ = [
+    "alias_intents",
+    "deliveries",
+    "experiment_epochs",
+    "experiments",
+    "leases",
+    "ledger",
+    "metadata",
+    "release_acts",
+    "release_looks",
+    "releases",
+]
 
 metadata = MetaData()
 
@@ -71,6 +82,32 @@ release_acts = Table(
     Column("seq", _SEQ, ForeignKey("ledger.seq"), primary_key=True, autoincrement=False),
 )
 
+# `active_model` as for releases. An epoch began when its ledger entry was written.
+experiments = Table(
+    "experiments",
+    metadata,
+    Column("experiment", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("active_model", Text, nullable=True, unique=True),
+    Column("begun_seq", _SEQ, ForeignKey("ledger.seq"), nullable=False),
+    Column("ended_seq", _SEQ, ForeignKey("ledger.seq"), nullable=True),
+    Column("control", Integer, nullable=False),
+    Column("treatment", Integer, nullable=False),
+    Column("requester", Text, nullable=False),
+    Column("plan", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+)
+
+experiment_epochs = Table(
+    "experiment_epochs",
+    metadata,
+    Column("experiment", Text, ForeignKey("experiments.experiment"), primary_key=True),
+    Column("epoch", Integer, primary_key=True, autoincrement=False),
+    Column("seq", _SEQ, ForeignKey("ledger.seq"), nullable=False),
+    Column("units_percent", Float, nullable=False),
+    Column("treatment_percent", Float, nullable=False),
+)
+
 leases = Table(
     "leases",
     metadata,
@@ -78,4 +115,13 @@ leases = Table(
     Column("holder", Text, nullable=False),
     Column("fence", Integer, nullable=False),
     Column("until_s", Float, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    Column("receiver", Text, primary_key=True),
+    Column("seq", _SEQ, nullable=False),
+    Column("failing_since_s", Float, nullable=True),
+    Column("fault", Text, nullable=False),
 )

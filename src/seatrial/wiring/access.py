@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 import socket
+from typing import TYPE_CHECKING
 
 from seatrial.domain.errors import ConfigError
 
-__all__ = ["is_local", "listen", "new_key"]
+if TYPE_CHECKING:
+    from seatrial.serving.rereading import Follower, Rereadable
+
+__all__ = ["follower_of", "is_local", "listen", "new_key", "status_of"]
+
+
+def follower_of(source: Rereadable) -> Follower:
+    """Rereads what was made from files when they change; see `serving.rereading`."""
+    from seatrial.serving.rereading import Follower
+
+    return Follower(source)
 
 
 def is_local(peer: str | None, host: str | None, origin: str | None) -> bool:
@@ -21,6 +32,13 @@ def new_key() -> str:
     from seatrial.serving.api_keys import new_key
 
     return new_key()
+
+
+def status_of(kind: type[Exception]) -> int:
+    """The HTTP status of an error class; see `serving.http_errors`."""
+    from seatrial.serving.http_errors import status_of
+
+    return status_of(kind)
 
 
 def listen(host: str, port: int) -> tuple[socket.socket, str]:

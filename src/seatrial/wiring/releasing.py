@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from seatrial.config import Settings
 from seatrial.domain.evidence import Finding
+from seatrial.domain.latency import LatencyCounts
 from seatrial.domain.progress import Progress
 
 __all__ = ["Foretold", "Rehearsed", "foretell", "rehearse"]
+
+
+_HOUR_S = 3600.0
+_LEAST_RATE = 0.001
+"""Requests a second, the lowest rate a forecast is made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,11 @@ class Rehearsed:
     report: Path
 
 
-def foretell(settings: Settings, scenario: Sequence[str]) -> Foretold:
+def foretell(settings: Settings, scenario: Sequence[str], live: LatencyCounts | None = None) -> Foretold:
     """Requests, hours, exposure and power of the plan that the settings describe.
+
+    Args:
+        live: what production has answered lately, for the hours; None, or a rate in the scenario: the scenario's.
 
     Raises:
         ReleasePlanError: the plan is impossible.
@@ -44,8 +53,13 @@ def foretell(settings: Settings, scenario: Sequence[str]) -> Foretold:
     from seatrial.release.traffic import Scenario
 
     plan, assumed = plan_from(settings.release), Scenario.parse(scenario)
+    origin = "assumed"
+    if live is not None and not any(text.startswith("requests-per-s=") for text in scenario):
+        assumed = replace(assumed, requests_per_s=max(_LEAST_RATE, live.requests / live.over_s))
+        origin = f"from live traffic: {live.requests} requests in {live.over_s / _HOUR_S:.2g} h"
     foretold = forecast(plan, assumed.traffic, with_preset(settings.release).effect_error_ratio)
-    return Foretold({**foretold.to_json(), "plan": plan.to_json()}, foretold.finding)
+    rate = {"requests_per_s": assumed.requests_per_s, "requests_per_s_origin": origin}
+    return Foretold({**foretold.to_json(), **rate, "plan": plan.to_json()}, foretold.finding)
 
 
 def rehearse(settings: Settings, scenario: Sequence[str], runs: int, seed: int, progress: Progress) -> Rehearsed:

@@ -32,9 +32,19 @@ def run_data_plane(
         announce: told models and addresses once everything is loaded.
 
     Raises:
-        ConfigError: an address cannot be listened on, or keys, certificate or handler cannot be used.
+        ConfigError: another data plane has the home, an address cannot be listened on, or keys, certificate or handler
+            cannot be used.
         BundleError, RefusedArtifactError, UnsupportedModelError: a bundle cannot or may not be served.
     """
+    from seatrial.serving.home_lock import only_data_plane
+
+    with only_data_plane(projects[0].home):
+        _run_data_plane(projects, bundles, announce)
+
+
+def _run_data_plane(
+    projects: Sequence[Settings], bundles: Sequence[Bundle], announce: Callable[[dict[str, Any]], None]
+) -> None:
     from seatrial.serving.feedback import FeedbackDesk, RecentAnswers
     from seatrial.serving.server import Addresses, serve
 

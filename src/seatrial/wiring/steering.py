@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from seatrial.bundle import BundleIndex
 from seatrial.config import Settings
-from seatrial.domain.errors import ConfigError, UsageError
+from seatrial.domain.errors import ConfigError, DependencyError, UsageError
 from seatrial.domain.evidence import Finding
+from seatrial.domain.latency import LatencyCounts
+from seatrial.domain.model import Alias
 from seatrial.domain.release import (
     Decision,
     FrozenBaseline,
@@ -22,7 +26,16 @@ from seatrial.domain.release import (
 if TYPE_CHECKING:
     from seatrial.release.data_plane import DataPlaneClient
 
-__all__ = ["LEAST_BASELINE_REQUESTS", "Steering", "data_plane_url", "decide", "freeze_baseline", "plan_of", "steering"]
+__all__ = [
+    "LEAST_BASELINE_REQUESTS",
+    "Steering",
+    "data_plane_url",
+    "decide",
+    "freeze_baseline",
+    "live_traffic",
+    "plan_of",
+    "steering",
+]
 
 LEAST_BASELINE_REQUESTS = 100
 """Requests of production that its latency thresholds are read from, at least."""
@@ -103,7 +116,26 @@ def freeze_baseline(metrics: MetricSource, state: ReleaseState, labels: Sequence
     highest_s = LATENCY_LADDER_S[-1 - rungs]  # above it there are not so many rungs left
     found_s = frozen_thresholds(seen.edges_s, seen.counts, rung_near)
     thresholds_s = tuple(one for one in found_s if one <= highest_s)
-    return FrozenBaseline(thresholds_s, tuple(tolerant_s(one, rungs) for one in thresholds_s), tuple(labels))
+    return FrozenBaseline(
+        thresholds_s,
+        tuple(tolerant_s(one, rungs) for one in thresholds_s),
+        tuple(labels),
+        seen.requests,
+        tuple(seen.above(one) for one in thresholds_s),
+    )
+
+
+def live_traffic(settings: Settings) -> LatencyCounts | None:
+    """What production has answered since its data plane began; None where none runs or it has answered too little."""
+    version = BundleIndex(settings.bundles_dir).aliases(settings.model.name).get(Alias.PRODUCTION.value)
+    if version is None:
+        return None
+    with contextlib.closing(steering(settings)) as opened:
+        try:
+            seen = opened.metrics.latencies(settings.model.name, version)
+        except DependencyError:
+            return None
+    return seen if seen.over_s > 0 and seen.requests >= LEAST_BASELINE_REQUESTS else None
 
 
 def _token(settings: Settings) -> str:

@@ -62,6 +62,8 @@ def test_throughput_with_the_stated_clients(result: LoadResult, verdict: Verdict
         ({"200": 50, "503": 50, "reset": 1}, 900.0, ["1"], {}, Verdict.FAIL),
         ({"200": 50, "503": 50, "500": 1}, 900.0, ["1"], {}, Verdict.FAIL),
         ({"200": 50, "503": 50}, 900.0, ["1"], WRONG, Verdict.FAIL),
+        ({"503": 100}, 900.0, ["1"], {}, Verdict.FAIL),
+        ({}, 900.0, [], {}, Verdict.INCONCLUSIVE),
         ({"200": 100}, 900.0, [], {}, Verdict.FAIL),
         ({"200": 100}, 20.0, [], {}, Verdict.INCONCLUSIVE),
     ],

@@ -20,6 +20,7 @@ from seatrial.domain.errors import (
     DependencyError,
     InferenceError,
     MissingExtraError,
+    NotTakenError,
     OverloadedError,
     RateLimitedError,
     SeatrialError,
@@ -35,6 +36,8 @@ def made(kind: type[SeatrialError]) -> SeatrialError:
         return kind("torch", "train")
     if issubclass(kind, OverloadedError | RateLimitedError):
         return kind("The queue is full: try again.", retry_after_s=1)
+    if issubclass(kind, NotTakenError):
+        return kind("It answered 500: see its log.", status=500)
     return kind("Something happened: do that.")
 
 

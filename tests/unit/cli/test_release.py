@@ -32,6 +32,7 @@ def test_a_forecast_is_printed_and_one_without_power_is_refused(seatrial: Comman
     ended = seatrial("release", "plan", "--plan", plan, "-C", tmp_path)
     assert ended.code == 0
     assert "10 %" in ended.out
+    assert "Hours at 50 requests/s, assumed." in ended.out
     (tmp_path / "seatrial.toml").write_text("[release]\neffect_error_ratio = 1.1\n")
     refused = seatrial("release", "plan", "--plan", plan, "-C", tmp_path, "--json")
     assert refused.code == 1

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seatrial.domain.evidence import Finding, Verdict
+from seatrial.domain.latency import LatencyCounts
 from seatrial.domain.model import Alias
 from seatrial.flows.project import Project
 from seatrial.wiring.workshop import Workshop
 from tests.admin_server import admin_server
 from tests.houses import MODEL
+from tests.limits import file_size_limit
 from tests.releases import House, new_house
 from tests.unit.cli.conftest import Command
 
@@ -120,6 +123,74 @@ def test_what_is_not_possible_is_a_sentence_and_a_code(
     ended = seatrial("release", *words, "-C", house.directory)
     assert ended.code == code
     assert ended.err.startswith("seatrial: ")
+
+
+def test_a_forecast_takes_its_hours_from_live_traffic(seatrial: Command, house: House) -> None:
+    seen = house.plane.latencies(MODEL, 1)
+    house.plane.counted(replace(seen, over_s=seen.requests * 4.0))
+    live = told(seatrial, house, "plan")
+    assert live["requests_per_s"] == pytest.approx(0.25)
+    assert live["steps"][0]["budget_h"] == pytest.approx(400 / 0.25 / 3600)
+    assert live["requests_per_s_origin"].startswith(f"from live traffic: {seen.requests} requests in ")
+    stated = told(seatrial, house, "plan", "--scenario", "requests-per-s=2")
+    assert (stated["requests_per_s"], stated["requests_per_s_origin"]) == (2.0, "assumed")
+    house.plane.counted(LatencyCounts(seen.edges_s, (99, *[0] * len(seen.edges_s)), 1.0))
+    assert told(seatrial, house, "plan")["requests_per_s_origin"] == "assumed", "too few to tell"
+    house.plane.answers = False
+    assert told(seatrial, house, "plan")["requests_per_s_origin"] == "assumed"
+
+
+@pytest.mark.parametrize("steps", ["[50.0, 10.0, 100.0]", "[10.0, 50.0]", "[10.0, 101.0]", "[]"])
+@pytest.mark.parametrize("command", [("plan",), ("rehearse",), ("start", f"{MODEL}@2")], ids=" ".join)
+def test_impossible_shares_are_refused_before_anything_else(
+    seatrial: Command, house: House, command: tuple[str, ...], steps: str
+) -> None:
+    settings = house.directory / "seatrial.toml"
+    settings.write_text(settings.read_text("utf-8").replace("[10.0, 50.0, 100.0]", steps), "utf-8")
+    ended = seatrial("release", *command, "-C", house.directory)
+    assert ended.code == 2
+    assert ended.err.startswith("seatrial: ")
+    assert "steps" in ended.err
+    assert house.plane.applied == []
+
+
+def test_a_release_that_runs_is_not_started_again_and_keeps_its_plan(seatrial: Command, house: House) -> None:
+    started = told(seatrial, house, "start", f"{MODEL}@2")
+    settings = house.directory / "seatrial.toml"
+    settings.write_text(settings.read_text("utf-8").replace("[10.0, 50.0, 100.0]", "[90.0, 100.0]"), "utf-8")
+    again = seatrial("release", "start", f"{MODEL}@2", "-C", house.directory)
+    assert again.code == 2
+    assert f"Release {started['release']} of {MODEL} is under way" in again.err
+    assert told(seatrial, house, "promote", "--reason", "Seen enough.")["traffic"] == "here"
+    assert house.shares() == [(2, 50.0), (1, 50.0)], "the second step of the plan that was asked for"
+
+
+def test_a_data_plane_that_is_away_is_told_and_what_was_done_follows_when_it_returns(
+    seatrial: Command, house: House
+) -> None:
+    told(seatrial, house, "start", f"{MODEL}@2")
+    house.plane.answers = False
+    assert told(seatrial, house, "status")["release"]["phase"] == "running"
+    rolled = told(seatrial, house, "rollback", "--reason", "Customers call.")
+    assert (rolled["phase"], rolled["traffic"]) == ("rolled_back", "not_yet")
+    assert house.shares() == [(2, 10.0), (1, 90.0)]
+    house.plane.answers = True
+    with Project(house.directory) as project:
+        assert house.controller(project.workshop).look() is not None
+    assert house.shares() == [(1, 100.0)]
+
+
+def test_a_full_disk_is_told_and_nothing_is_on_record(seatrial: Command, house: House) -> None:
+    with Project(house.directory) as project:
+        head = project.workshop.store.head()
+    with file_size_limit(1024):
+        ended = seatrial("release", "start", f"{MODEL}@2", "-C", house.directory)
+    assert ended.code == 3
+    assert "No room for the ledger" in ended.err
+    with Project(house.directory) as project:
+        assert project.workshop.store.head() == head
+        assert project.workshop.store.releases.of_model(MODEL) == []
+    assert told(seatrial, house, "start", f"{MODEL}@2")["traffic"] == "here"
 
 
 def test_without_a_data_plane_no_release_begins(seatrial: Command, house: House) -> None:

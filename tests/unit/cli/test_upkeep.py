@@ -22,7 +22,7 @@ def test_settings_are_shown_with_their_origin_and_without_secrets(
     assert document["store.database_url"]["value"] == "postgresql://ann:***@db/seatrial"
     table = seatrial("config", "show", "-C", tmp_path).out
     assert table.splitlines()[0].split() == ["setting", "value", "from"]
-    assert "secret" not in table
+    assert ":secret@" not in table
 
 
 def test_the_doctor_says_what_works(seatrial: Command, tmp_path: Path) -> None:
@@ -53,3 +53,27 @@ def test_a_new_key_is_shown_once_with_the_line_that_admits_it(seatrial: Command,
     assert "serving.api_keys_file" in shown
     assert document["key"] not in shown
     assert seatrial("config", "new-key", "a shop").code == 2
+
+
+def test_a_new_webhook_secret_is_shown_once(seatrial: Command) -> None:
+    document = json.loads(seatrial("config", "new-webhook-secret", "--json").out)
+    shown = seatrial("config", "new-webhook-secret").out
+    assert document["secret"].startswith("whsec_")
+    assert "control.webhook_secret_file" in shown
+    assert document["secret"] not in shown
+
+
+def test_a_project_without_state_has_nothing_to_delete_or_back_up(seatrial: Command, tmp_path: Path) -> None:
+    assert seatrial("gc", "-C", tmp_path).out == "0 deleted, 0 B in all.\n"
+    assert json.loads(seatrial("gc", "--dry-run", "--json", "-C", tmp_path).out) == {
+        "dry_run": True,
+        "bytes": 0,
+        "removed": [],
+    }
+    refused = seatrial("backup", tmp_path / "b", "-C", tmp_path)
+    assert refused.code == 2
+    assert "nothing to back up" in refused.err
+    refused = seatrial("restore", tmp_path / "b", "--into", tmp_path / "p")
+    assert refused.code == 2
+    assert "no backup.json" in refused.err
+    assert list(tmp_path.iterdir()) == []

@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from seatrial.config import Section, Settings, load_settings, mask
+from seatrial.domain.errors import ConfigError
 
 
 def load(directory: Path, **variables: str) -> Settings:
@@ -51,8 +52,19 @@ def test_the_rows_cover_every_setting_with_its_origin(tmp_path: Path) -> None:
 
 def test_the_rows_show_no_password(tmp_path: Path) -> None:
     rows = load(tmp_path, SEATRIAL_STORE__DATABASE_URL="postgresql://ann:secret@db/x").rows()
-    assert "secret" not in str(rows)
+    assert "secret" not in str([value for _, value, _ in rows])
     assert ("store.database_url", "postgresql://ann:***@db/x", "SEATRIAL_STORE__DATABASE_URL") in rows
+
+
+def test_the_path_of_a_webhook_is_shown_nowhere(tmp_path: Path) -> None:
+    name = "SEATRIAL_CONTROL__WEBHOOK_URL"
+    rows = load(tmp_path, **{name: "https://hooks.example.com/services/secret"}).rows()
+    assert ("control.webhook_url", "https://hooks.example.com/***", name) in rows
+    for wrong in ("hooks.example.com/secret", "ftp://h/secret", "https://h:99999/secret", "https://h/secret#x",
+                  "https://", "https://h/a secret", "https://h:0/secret"):  # fmt: skip
+        with pytest.raises(ConfigError, match=r"control\.webhook_url cannot be") as refused:
+            load(tmp_path, **{name: wrong})
+        assert "secret" not in str(refused.value)
 
 
 def test_the_sections_are_all_fields_but_the_places() -> None:

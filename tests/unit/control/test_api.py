@@ -11,11 +11,14 @@ import pytest
 from seatrial.control.api import ApiServer
 from seatrial.control.projects import Projects, Steered
 from seatrial.control.tokens import token_line
+from seatrial.domain.assignment import Intake
 from seatrial.domain.errors import ConfigError
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.release import Phase
+from seatrial.flows.experiment_start import ExperimentRequest, begin_experiment
 from seatrial.wiring.workshop import Workshop
 from tests.houses import MODEL
+from tests.limits import file_size_limit
 from tests.releases import House, new_house
 
 TOKENS = {role: f"token-of-{role}" for role in ("viewer", "releaser", "admin")}
@@ -75,6 +78,17 @@ def test_a_release_is_begun_seen_steered_and_on_record(api: httpx.Client, house:
     assert [row["version"] for row in api.get("/models").json()] == [2, 1]
 
 
+def test_experiments_are_listed_and_read(api: httpx.Client, workshop: Workshop) -> None:
+    request = ExperimentRequest(MODEL, "production", "2", ("bought",), (), Intake(100.0, 50.0), "ann")
+    began = begin_experiment(workshop, request)
+    assert began.record is not None
+    name = began.record.plan.experiment
+    assert [one["experiment"] for one in api.get("/experiments", headers=bearer("viewer")).json()] == [name]
+    shown = api.get(f"/experiments/{name}").json()
+    assert shown["readout"]["judgement"] == "keep_collecting"
+    assert api.get("/experiments/nothing").status_code == 404
+
+
 def test_roles_and_strangers(api: httpx.Client, house: House, workshop: Workshop) -> None:
     assert api.post("/releases", json={"ref": f"{MODEL}@2"}, headers=bearer("viewer")).status_code == 403
     forced = {"ref": f"{MODEL}@2", "force_reason": "Now."}
@@ -87,6 +101,27 @@ def test_roles_and_strangers(api: httpx.Client, house: House, workshop: Workshop
         refused = api.get("/models", headers=headers)
         assert refused.status_code == 401
         assert set(refused.json()) == {"error"}
+
+
+def test_tokens_come_and_go_without_a_restart(
+    api: httpx.Client, house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = house.directory / "tokens"
+
+    def status_of(role: str) -> int:
+        return api.get("/releases", headers=bearer(role)).status_code
+
+    lines = file.read_text("utf-8").splitlines()
+    file.write_text("\n".join(line for line in lines if not line.startswith("viewer")), "utf-8")
+    assert (status_of("viewer"), status_of("releaser")) == (401, 200)
+    file.write_text("no line of ours", "utf-8")
+    assert (status_of("viewer"), status_of("releaser")) == (401, 200), "what was read last holds"
+    file.unlink()
+    assert (status_of("viewer"), status_of("releaser")) == (401, 200)
+    told = [record.message for record in caplog.records if record.levelname == "ERROR"]
+    assert told == ["file not reread"] * 2, "once a change, not once a request"
+    file.write_text("\n".join(lines), "utf-8")
+    assert status_of("viewer") == 200
 
 
 @pytest.mark.parametrize(
@@ -118,6 +153,27 @@ def test_a_refused_version_names_its_findings(api: httpx.Client, workshop: Works
     refused = api.post("/releases", json={"ref": f"{MODEL}@2"})
     assert refused.status_code == 409
     assert [finding["check"] for finding in refused.json()["findings"]] == ["acceptance.overload"]
+
+
+def test_a_full_disk_is_a_503_and_nothing_is_on_record(api: httpx.Client) -> None:
+    seq = api.get("/ledger", params={"limit": 1000}).json()[-1]["seq"]
+    with file_size_limit(1024):
+        refused = api.post("/releases", json={"ref": f"{MODEL}@2"})
+    assert refused.status_code == 503, refused.text
+    assert "No room for the ledger" in refused.json()["error"]
+    assert api.get("/releases").json() == []
+    assert api.get("/ledger", params={"limit": 1000}).json()[-1]["seq"] == seq
+    assert api.post("/releases", json={"ref": f"{MODEL}@2"}).status_code == 201
+
+
+def test_a_plan_whose_shares_are_impossible_is_refused(house: House) -> None:
+    house.overrides |= {"control.port": 0, "release.steps": (50.0, 10.0)}
+    workshop = house.workshop()
+    with ApiServer(Projects([Steered(workshop, house.steering)])) as server:
+        refused = httpx.post(f"{server.url}/api/v1/releases", json={"ref": f"{MODEL}@2"}, trust_env=False)
+    assert refused.status_code == 400
+    assert "steps" in refused.json()["error"]
+    workshop.close()
 
 
 def test_what_is_away_or_not_there_is_told(api: httpx.Client, house: House) -> None:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
+import sqlite3
 
 import pytest
 
-from seatrial.domain.errors import LeaseLostError, StorageFullError
+from seatrial.control.carrying_out import carry_out
+from seatrial.domain.assignment import Intake
+from seatrial.domain.errors import LeaseLostError, SeatrialError, StorageFullError, UnreachableError, UsageError
 from seatrial.domain.evidence import Verdict
 from seatrial.domain.model import Alias
-from seatrial.domain.release import Action, Phase
+from seatrial.domain.release import Action, Decision, Phase
 from seatrial.flows import audit
-from seatrial.flows.release_acts import Act, act
+from seatrial.flows.experiment_start import ExperimentRequest, begin_experiment
+from seatrial.flows.release_acts import Act, act, do
 from seatrial.flows.release_start import ReleaseRequest, start
 from seatrial.wiring.workshop import Workshop
-from tests.houses import MODEL
-from tests.releases import House
+from tests.houses import MODEL, evaluation
+from tests.releases import START_S, House, release_record
 
 
 def actions(house: House, workshop: Workshop, looks: int = 1) -> list[str]:
@@ -80,6 +85,29 @@ def test_a_fault_after_the_full_rollout_returns_to_the_previous_version(house: H
     assert workshop.store.aliases(MODEL) == {Alias.PRODUCTION: 1}
     assert house.plane.current(MODEL) is not None
     assert house.plane.applied[-1].percents == ((1, 100.0),)
+
+
+def test_a_version_that_could_not_be_unloaded_is_tried_again(
+    house: House, workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.begin(workshop)
+    controller = house.controller(workshop)
+    controller.look()
+    act(workshop, MODEL, Act("rollback", "bob", house.now_s))
+    refused: list[int] = []
+
+    def busy(_model: str, version: int) -> None:
+        refused.append(version)
+        raise UnreachableError("Its requests still run.")
+
+    monkeypatch.setattr(house.plane, "retire", busy)
+    for _ in range(3):
+        controller.look()
+    assert refused == [2, 2, 2], "at each look"
+    assert house.shares() == [(1, 100.0)], "traffic does not wait for it"
+    monkeypatch.undo()
+    controller.look()
+    assert house.plane.loaded[MODEL] == {1}
 
 
 def test_without_traffic_nothing_moves_and_the_same_hold_is_recorded_once(house: House, workshop: Workshop) -> None:
@@ -149,6 +177,50 @@ def test_a_clock_that_goes_back_stops_nothing(house: House, workshop: Workshop) 
     assert actions(house, workshop) == ["advance"]
     house.traffic(500)
     assert actions(house, workshop) == ["promote"]
+
+
+def test_a_clock_that_leaps_ahead_is_no_traffic(house: House, workshop: Workshop) -> None:
+    house.begin(workshop)
+    controller = house.controller(workshop)
+    controller.look()
+    house.traffic(50)
+    house.now_s += 365 * 86_400
+    looked = controller.look()
+    assert looked is not None
+    (decision,) = looked
+    assert decision.action is Action.HOLD, "a year without requests proves nothing"
+    house.now_s = START_S
+    house.traffic(450)
+    assert actions(house, house.workshop()) == ["advance"], "nor does a lease from next year bind anybody"
+
+
+def test_a_plan_edited_half_way_changes_no_running_release(house: House, workshop: Workshop) -> None:
+    record = house.begin(workshop)
+    actions(house, workshop)
+    house.overrides |= {"release.steps": (100.0,), "release.budget_requests": 100, "release.min_requests": 100}
+    edited = house.workshop()
+    house.traffic(500)
+    assert actions(house, edited) == ["advance"]
+    assert house.shares() == [(2, 50.0), (1, 50.0)], "the next step of the plan that was asked for"
+    assert edited.store.releases.get(record.state.release).plan == record.plan
+    edited.close()
+
+
+def test_an_edited_record_stops_its_own_release_and_no_other(house: House, workshop: Workshop) -> None:
+    """Two models in one store; somebody has edited the plan of the one whose name comes first."""
+    release = house.begin(workshop).state.release
+    other = release_record("r-2", "zebra", champion=1, challenger=2)
+    workshop.store.move_aliases("zebra", {Alias.PRODUCTION: 1}, actor="ann", reason="A test.")
+    begun = Decision(Action.ADVANCE, "zebra@2", "A test.", (evaluation(workshop.registry.get_version(MODEL, 2)),))
+    workshop.store.releases.begin(other, begun, (), "ann")
+    with contextlib.closing(sqlite3.connect(house.directory / ".seatrial" / "seatrial.db")) as database, database:
+        (plan,) = database.execute("SELECT plan FROM releases WHERE release = ?", (release,)).fetchone()
+        database.execute(
+            "UPDATE releases SET plan = ? WHERE release = ?", (plan.replace('"alpha":0.05', '"alpha":0.5'), release)
+        )
+    with pytest.raises(SeatrialError, match="another plan"):
+        house.controller(workshop).look()
+    assert [split.model for split in house.plane.applied] == ["zebra"]
 
 
 def test_one_of_two_controllers_is_active_and_the_other_takes_over_when_it_falls_silent(
@@ -233,3 +305,31 @@ def test_a_second_release_follows_the_first(house: House, workshop: Workshop) ->
     assert again.record is not None
     assert actions(house, workshop) == ["hold"]
     assert house.plane.applied[-1].percents == ((2, 10.0), (1, 90.0))
+
+
+def test_an_experiment_is_routed_until_it_ends_whoever_controls_it(house: House, workshop: Workshop) -> None:
+    request = ExperimentRequest(MODEL, "production", "2", ("bought",), (), Intake(40.0, 50.0), "ann")
+    record = begin_experiment(workshop, request).record
+    assert record is not None
+    assert actions(house, workshop) == []
+    assert house.shares() == [(2, 20.0), (1, 80.0)]
+    assert house.plane.experiments[MODEL] == record.assignment
+    assert carry_out(workshop, house.steering, MODEL) == "here"
+
+    grown = workshop.store.experiments.open_epoch(record.plan.experiment, Intake(100.0, 50.0), "More.", "ann")
+    house.plane.answers = False
+    assert actions(house, workshop) == [], "it vanished, and nothing was lost"
+    house.plane.answers = True
+    actions(house, workshop)
+    assert house.plane.experiments[MODEL] == grown.assignment
+
+    with pytest.raises(UsageError, match="end it first"):
+        do(workshop, MODEL, Act("rollback", "ann", house.now_s))
+    workshop.store.experiments.end(record.plan.experiment, "keep", "Enough.", [], "ann")
+    actions(house, workshop)
+    assert house.shares() == [(1, 100.0)]
+    assert house.plane.experiments[MODEL] is None
+    assert house.plane.loaded[MODEL] == {1}, "what lost is let go of"
+    house.begin(workshop)
+    actions(house, workshop)
+    assert house.shares() == [(2, 10.0), (1, 90.0)]

@@ -30,6 +30,7 @@ from seatrial.domain.evidence import Verdict
 from seatrial.domain.progress import SILENT, Progress, Step
 from seatrial.flows import predict
 from seatrial.flows.predict import Job, Scored, Target, own_server, score_file
+from seatrial.serving.home_lock import only_data_plane
 from seatrial.wiring.workshop import Workshop
 from tests.builders import LABELS, onnx_bundle, random_texts
 from tests.data_plane import Running, running
@@ -264,9 +265,11 @@ def test_a_server_of_its_own_serves_what_may_be_served(workshop: Workshop) -> No
     make_artifact(workshop, enrol(workshop, 0.5), verdict=Verdict.FAIL)
     project = workshop.settings.project_dir
     (project / "seatrial.toml").write_text(f'[model]\nname = "{MODEL}"\n')
-    with pytest.raises(RefusedArtifactError):
-        own_server(project, f"{MODEL}@2")
+    with pytest.raises(RefusedArtifactError), own_server(project, f"{MODEL}@2"):
+        pass
     source = write(project / "in.csv", ROWS[:50])
-    with own_server(project, "") as server:
+    home = workshop.settings.home
+    with only_data_plane(home), own_server(project, "") as server:  # one that serves does not mind
         scored = score_file(Job(source, project / "out.csv"), Target(server.url), SILENT)
     assert (scored.rows, scored.versions) == (50, {f"{MODEL}@1"})
+    assert not (home / "journal").exists(), "nobody takes it for traffic"

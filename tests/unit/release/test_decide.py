@@ -258,6 +258,44 @@ def test_a_version_that_fails_only_with_all_the_traffic_returns(failed: int, che
     assert baking.after(decision, PLAN, 1.0).split(PLAN).percents == ((2, 0.0), (1, 100.0))
 
 
+BEFORE = ArmCounters(10_000, slow=(5_000, 1_000))
+
+
+def baked(slow: tuple[int, ...], before: ArmCounters = BEFORE, plan: ReleasePlan = PLAN) -> Decision:
+    """A look at 1,000 requests after the full rollout, so many of them over each threshold."""
+    counters = ReleaseCounters((HEALTHY, HEALTHY), ArmCounters(1_000, 10, 1_000, 10, slow), before)
+    return decide(plan, state_of(plan, step=1, phase=Phase.BAKING), counters, 1.0)
+
+
+def test_a_version_that_is_slow_only_with_all_the_traffic_returns() -> None:
+    decision = baked((900, 300))
+    assert decision.action is Action.ROLL_BACK
+    assert "it is slower" in decision.reason
+    evidence = found(decision, "release.bake").details["log_e_of_guards"]
+    assert evidence["latency"] > evidence["errors"]
+    recorded = ReleaseCounters.from_json(found(decision, "release.bake").to_json()["details"]["counters"])
+    assert decide(PLAN, state_of(step=1, phase=Phase.BAKING), recorded, 1.0) == decision
+
+
+@pytest.mark.parametrize(
+    ("slow", "before"),
+    [
+        pytest.param((500, 100), BEFORE, id="as fast as the old one"),
+        pytest.param((550, 130), BEFORE, id="slower, within the margin"),
+        pytest.param((1_000, 1_000), ArmCounters(), id="nothing known of the old one"),
+        pytest.param((900, 300), ArmCounters(10_000, slow=(9_000, 3_000)), id="the old one was as slow"),
+        pytest.param((1_000, 1_000), ArmCounters(10_000, slow=(9_990, 9_990)), id="all of the old one's were slow"),
+    ],
+)
+def test_a_version_that_is_no_slower_stays(slow: tuple[int, ...], before: ArmCounters) -> None:
+    assert baked(slow, before).action is Action.HOLD
+
+
+def test_a_plan_that_does_not_watch_latency_does_not_watch_it_after_the_rollout() -> None:
+    plan = replace(PLAN, guards=GuardPlan(latency_weight=0.0))
+    assert baked((1_000, 1_000), plan=plan).action is Action.HOLD
+
+
 def test_a_plan_edited_half_way_and_foreign_counters_are_refused() -> None:
     with pytest.raises(ReleasePlanError, match="another plan"):
         decide(replace(PLAN, alpha=0.2), state_of(), ReleaseCounters((HEALTHY,)), 0.0)

@@ -168,13 +168,13 @@ def test_long_texts_go_in_smaller_batches(lengths: list[int], sizes: list[int]) 
 
 def test_only_a_text_that_is_alone_gets_all_cores() -> None:
     one, two = (Batch((Slice(Queued("a", texts, 200.0), 0, texts),)) for texts in (1, 2))
-    assert deserves_all_cores(one, waiting_texts=0, running_batches=0, lone_batches=8)
-    assert not deserves_all_cores(two, waiting_texts=0, running_batches=0, lone_batches=8)
-    assert not deserves_all_cores(one, waiting_texts=1, running_batches=0, lone_batches=8)
-    assert not deserves_all_cores(one, waiting_texts=0, running_batches=1, lone_batches=8)
-    assert not deserves_all_cores(one, waiting_texts=0, running_batches=0, lone_batches=7)
+    assert deserves_all_cores(one, waiting_texts=0, running_batches=0, company=False)
+    assert not deserves_all_cores(two, waiting_texts=0, running_batches=0, company=False)
+    assert not deserves_all_cores(one, waiting_texts=1, running_batches=0, company=False)
+    assert not deserves_all_cores(one, waiting_texts=0, running_batches=1, company=False)
+    assert not deserves_all_cores(one, waiting_texts=0, running_batches=0, company=True)
     patient = Batch((Slice(Queued("a", 1, 200.0, priority=1), 0, 1),))
-    assert not deserves_all_cores(patient, waiting_texts=0, running_batches=0, lone_batches=8)
+    assert not deserves_all_cores(patient, waiting_texts=0, running_batches=0, company=False)
 
 
 def test_padding_is_what_the_longest_text_adds_to_the_others() -> None:

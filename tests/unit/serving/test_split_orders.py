@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,22 @@ import msgspec
 import pytest
 
 from seatrial.domain.errors import ReleasePlanError
+from seatrial.domain.release import FrozenBaseline, WatchedRelease
 from seatrial.domain.release_counters import Arm, ReleasePlace
-from seatrial.serving.split_orders import OrderFile, Orders, SplitOrder
+from seatrial.serving.split_orders import OrderFile, Orders, ReleaseContext, SplitOrder
 from tests.splits import order
 
 
 def read(document: dict[str, Any]) -> SplitOrder:
     return msgspec.convert(document, SplitOrder)
+
+
+def test_what_a_control_plane_sends_is_read_back_field_by_field() -> None:
+    baseline = FrozenBaseline((0.04,), (0.044,), ("negative", "positive"))
+    sent = WatchedRelease("r-1", 1, 2, step=3, bake=True, baseline=baseline, mirror_percent=5.0)
+    read_back = msgspec.json.decode(json.dumps(sent.to_json()), type=ReleaseContext)
+    meant = {"id" if one.name == "release" else one.name: getattr(sent, one.name) for one in fields(sent)}
+    assert msgspec.structs.asdict(read_back) == meant
 
 
 def test_both_arms_count_while_they_are_compared_and_the_challenger_in_the_bake() -> None:

@@ -12,7 +12,15 @@ import pytest
 
 from seatrial.bundle import Bundle
 from seatrial.config import ServingSettings
-from seatrial.domain.errors import ModelNotServedError, NotReadyError, TrafficConflictError, UnknownVersionError
+from seatrial.domain.assignment import Assignment, Intake
+from seatrial.domain.errors import (
+    ExperimentPlanError,
+    ModelNotServedError,
+    NotReadyError,
+    TrafficConflictError,
+    UnknownVersionError,
+)
+from seatrial.domain.traffic import TrafficSplit
 from seatrial.engines.fake_engine import FakeEngine
 from seatrial.serving.plane import DataPlane
 from seatrial.serving.split_orders import OrderFile, SplitOrder
@@ -151,3 +159,53 @@ def test_the_shadow_ends_with_the_bake(house: House) -> None:
     done(plane.orders.follow(asked(50, mirror_percent=5)))
     done(plane.orders.follow(asked(100, mirror_percent=5, bake=True)))
     assert plane.orders.shadowing("tiny") is None
+
+
+def compared(*epochs: tuple[float, float], experiment: str = "e-1", fence: int = 1, control: int = 1) -> SplitOrder:
+    assignment = Assignment(experiment, "tiny", control, 2, tuple(Intake(*epoch) for epoch in epochs))
+    return SplitOrder(assignment.split(), fence, experiment=assignment)
+
+
+def test_an_experiment_sends_each_unit_where_it_belongs_also_after_a_restart(house: House) -> None:
+    order = compared((30.0, 50.0))
+    done(house.plane("tiny@1", "tiny@2").orders.follow(order))
+    again = house.plane("tiny@1")
+    again.orders.restore()
+    assert again.orders.state("tiny").experiment == order.experiment
+    assert again.orders.treated_ratios() == {"tiny": 0.15}
+    assert order.experiment is not None
+    for number in range(100):
+        variant, place, exposure = again.route("tiny", unit=f"user-{number}")
+        assert exposure == order.experiment.exposure_of(f"user-{number}")
+        assert variant.version == str(order.experiment.version_of(exposure))
+        assert place is None
+        assert again.route("tiny", "2", f"user-{number}").exposure is None, "who chooses takes no part"
+
+
+def test_an_experiment_grows_by_epochs_only_and_is_not_switched_away(house: House) -> None:
+    plane = house.plane("tiny@1", "tiny@2")
+    done(plane.orders.follow(compared((30.0, 50.0))))
+    for changed in (compared((30.0, 10.0)), compared((60.0, 50.0)), compared((30.0, 50.0), (60.0, 10.0), control=3)):
+        with pytest.raises(TrafficConflictError):
+            done(plane.orders.follow(changed))
+    with pytest.raises(TrafficConflictError, match="stop it before"):
+        done(plane.orders.switch("tiny", "2"))
+    grown = compared((30.0, 50.0), (60.0, 10.0))
+    assert done(plane.orders.follow(grown)).experiment == grown.experiment
+    assert done(plane.orders.follow(compared((10.0, 50.0), experiment="e-2"))).fault == ""
+
+
+def test_an_experiment_whose_treatment_is_gone_goes_on_with_its_control(house: House) -> None:
+    done(house.plane("tiny@1", "tiny@2").orders.follow(compared((100.0, 90.0))))
+    house.gone.add("tiny@2")
+    again = house.plane("tiny@1")
+    again.orders.restore()
+    assert "all traffic goes to tiny@1" in again.orders.state("tiny").fault
+    routed = again.route("tiny", unit="user-1")
+    assert (routed.variant.version, routed.exposure) == ("1", None)
+
+
+def test_an_order_of_an_experiment_has_the_shares_that_come_of_it() -> None:
+    order = compared((30.0, 50.0))
+    with pytest.raises(ExperimentPlanError, match="comes of its epochs"):
+        SplitOrder(TrafficSplit("tiny", ((2, 50.0), (1, 50.0)), "e-1"), 1, experiment=order.experiment)

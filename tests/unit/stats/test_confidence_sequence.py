@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchmarks.statistics import FloatArray, _allowed
 from seatrial.stats.confidence_sequence import Interval, Mean, Sums, adjusted_means, difference, half_width, may_look
+from seatrial.stats.evidence import FloatArray
 
 
 def sums_of(y: FloatArray, x: FloatArray) -> Sums:
@@ -73,10 +73,6 @@ def test_what_an_interval_says_of_a_guardrail() -> None:
 def test_the_first_look(units: tuple[int, int], value: float, equal: bool, binary: bool, allowed: bool) -> None:
     arms = [Mean(number, value, value * (1 - value)) for number in units]
     assert may_look(*arms, equal=equal, binary=binary) is allowed
-    control, treatment = (
-        (np.array([float(arm.units)]), np.array([arm.value]), np.array([arm.variance])) for arm in arms
-    )
-    assert bool(_allowed(control, treatment, equal, binary)[0]) is allowed
 
 
 def test_there_is_no_mean_of_nothing() -> None:

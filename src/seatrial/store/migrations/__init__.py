@@ -13,7 +13,7 @@ from sqlalchemy import Connection, inspect, text
 
 __all__ = ["NEWEST", "VERSION_TABLE", "current_revision", "upgrade"]
 
-NEWEST = "0002"
+NEWEST = "0004"
 """The revision this release works with."""
 VERSION_TABLE = "seatrial_schema"
 """Alembic's own default name would clash with MLflow's in a shared PostgreSQL database."""
@@ -26,8 +26,8 @@ def current_revision(connection: Connection) -> str | None:
     return connection.execute(text(f"SELECT version_num FROM {VERSION_TABLE}")).scalar()  # noqa: S608  a constant
 
 
-def upgrade(connection: Connection) -> None:
-    """Brings the database to the newest revision, inside the caller's transaction."""
+def upgrade(connection: Connection, to: str = NEWEST) -> None:
+    """Brings the database to a revision, inside the caller's transaction."""
     from alembic.operations import Operations
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
@@ -38,7 +38,7 @@ def upgrade(connection: Connection) -> None:
         opts={
             "version_table": VERSION_TABLE,
             # What `alembic upgrade` itself calls; the command would demand an env.py and a transaction of its own.
-            "fn": lambda revision, _context: scripts._upgrade_revs(NEWEST, revision),
+            "fn": lambda revision, _context: scripts._upgrade_revs(to, revision),
         },
     )
     with Operations.context(context):
