@@ -59,6 +59,8 @@ def demo(
         _print_summary(summary, as_json)
     else:
         with flow.server_of(summary) as server:
+            with progress_display() as progress:
+                flow.release_all(summary, server, progress)
             flow.measure(summary, server)
             _print_summary(summary, as_json)
             if not leave:

@@ -23,10 +23,15 @@ def up(
     directories: Annotated[
         list[Path] | None, typer.Argument(metavar="[DIR ...]", help="Projects whose production is served; default: .")
     ] = None,
+    end_with_stdin: EndWithStdin = False,
     as_json: Json = False,
 ) -> None:
     """Run data plane and control plane of one project or several, and start again what ends, until Ctrl-C."""
     from seatrial.control.supervising import up as keep_running
+    from seatrial.flows import lifeline
+
+    if end_with_stdin:
+        lifeline.end_with_stdin()
 
     def announce(addresses: dict[str, Any]) -> None:
         if as_json:

@@ -127,6 +127,8 @@ class TrainingSettings(Section):
     """What to fine-tune: `package:` (weights that arrive as a package), a local directory, or a hub id."""
     epochs: Annotated[float, Field(gt=0, le=1000)] = 1.0
     """Passes over the training rows."""
+    stop_at_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the planned steps after which training stops; a run with a larger share goes on from there."""
     batch_size: Positive = 32
     """Texts a step."""
     learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-4

@@ -15,15 +15,23 @@ from urllib.parse import urlsplit
 from seatrial.bundle import Bundle
 from seatrial.domain.errors import InferenceError
 from seatrial.domain.evidence import Finding, Verdict
-from seatrial.domain.model import Alias
+from seatrial.domain.model import Alias, VersionRef
 from seatrial.domain.progress import Progress
+from seatrial.domain.release import Phase
+from seatrial.flows import catalogue
+from seatrial.flows.demo_release import Played, damaged_copy, play, releases_of
 from seatrial.flows.deploy import Converted
 from seatrial.flows.develop import Developed, prepared
 from seatrial.flows.project import Project
 from seatrial.flows.serve import Server, port_fault
 from seatrial.flows.template import write_project
+from seatrial.wiring.workshop import Workshop
 
-__all__ = ["QUICK", "Summary", "build", "measure", "server_of"]
+__all__ = ["QUICK", "Summary", "build", "measure", "release_all", "server_of"]
+
+_ALWAYS: Mapping[str, Any] = {"release.preset": "demo", "release.bake_s": 10.0}
+_HALF_WAY: Mapping[str, Any] = {"training.stop_at_ratio": 0.5}
+_CONTROL_INTERVAL_S = "1"
 
 QUICK: Mapping[str, Any] = {
     "data.fraction": 0.15,
@@ -44,6 +52,8 @@ class Summary:
         production: the version in production, None where there is none.
         texts: held-out texts to ask about.
         seconds: how long everything up to serving took.
+        releases: how versions took the place of others, or did not.
+        damaged_ratio: share of the texts sent to the damaged version that it cannot answer, where one was made.
         ready_s: how long the data plane took to be ready.
     """
 
@@ -56,6 +66,8 @@ class Summary:
     url: str = ""
     ready_s: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
+    releases: list[Played] = field(default_factory=list)
+    damaged_ratio: float | None = None
 
     @property
     def ref(self) -> str:
@@ -74,8 +86,11 @@ class Summary:
 
     @property
     def passed(self) -> bool:
-        """Whether every finding passes and the version is in production."""
-        return self.developed.passed and self.converted.passed and self.in_production
+        """Whether every finding passes, the version is in production, and no damaged one got there."""
+        proven = self.developed.passed and self.converted.passed and self.in_production
+        return proven and all(
+            (one.phase is Phase.DONE) == (one.challenger == self.developed.version.version) for one in self.releases
+        )
 
     @property
     def decision(self) -> str:
@@ -108,6 +123,10 @@ class Summary:
                 ("served", f"{self.served} at {self.url}, ready in {self.ready_s:.1f} s"),
                 ("latency", f"one text, one client: {latency} over {len(self.latencies_ms)} requests"),
             ]
+        rows += [(f"release {number}", one.sentence) for number, one in enumerate(self.releases, 1)]
+        if self.releases:
+            name, directory = self.developed.version.name, settings.project_dir
+            rows.append(("record", f"seatrial models history {name} --project {directory}"))
         return [
             *rows,
             ("report", str(self.developed.report)),
@@ -137,6 +156,7 @@ class Summary:
                 "p95": self.latency_ms(0.95),
                 "requests": len(self.latencies_ms),
             },
+            "releases": [one.to_json() for one in self.releases],
             "report": str(self.developed.report),
             "project": str(self.project.settings.project_dir),
             "seconds": round(self.seconds, 1),
@@ -144,11 +164,19 @@ class Summary:
 
 
 def build(directory: Path, *, quick: bool, progress: Progress) -> Summary:
-    """Everything up to serving: prepare > train > evaluate > register > convert > parity > first release."""
+    """Everything up to serving: prepare > train > evaluate > register > convert > parity > first release.
+
+    Version 1 is the training half way, and is in production by a first release; version 2 is the same training at its
+    end. A demonstration that was ended goes on where it was.
+    """
     started = time.monotonic()
     write_project(directory)
-    with Project(directory, overrides=QUICK if quick else {}) as project:
-        developed = project.train(progress=progress)
+    overrides = {**_ALWAYS, **(QUICK if quick else {})}
+    with Project(directory, overrides={**overrides, **_HALF_WAY}) as half_way:
+        if half_way.workshop.store.aliases(half_way.settings.model.name).get(Alias.PRODUCTION) is None:
+            half_way.convert(half_way.train(progress=progress).version.ref, progress=progress)
+    with Project(directory, overrides=overrides) as project:
+        developed = _released(project.workshop) or project.train(progress=progress)
         converted = project.convert(developed.version.ref, progress=progress)
         return Summary(
             project=project,
@@ -161,14 +189,67 @@ def build(directory: Path, *, quick: bool, progress: Progress) -> Summary:
 
 
 def server_of(summary: Summary) -> Server:
-    """Serves what is in production, on the configured ports or, where one is taken, a free one."""
+    """Serves what is in production, its control plane beside it; on the configured ports or, where taken, free ones."""
     settings = summary.project.settings
-    arguments = [summary.served, "--project", str(settings.project_dir)]
-    for name in ("port", "grpc_port", "internal_port"):
-        port = getattr(settings.serving, name)
-        taken = port_fault(settings.serving.host, port)
-        arguments += [f"--{name.replace('_', '-')}", "0" if taken else str(port)]
-    return Server(arguments)
+    ports = {
+        f"serving.{name}": (settings.serving.host, getattr(settings.serving, name))
+        for name in ("port", "grpc_port", "internal_port")
+    }
+    ports["control.port"] = (settings.control.host, settings.control.port)
+    environment = {"SEATRIAL_CONTROL__INTERVAL_S": _CONTROL_INTERVAL_S}
+    for name, (host, port) in ports.items():
+        variable = f"SEATRIAL_{name.upper().replace('.', '__')}"
+        environment[variable] = "0" if port_fault(host, port) else str(port)
+    return Server([str(settings.project_dir)], environment, command="up")
+
+
+def release_all(summary: Summary, server: Server, progress: Progress) -> None:
+    """The second act: the finished training replaces the half-way one; a damaged copy of it comes and is sent back.
+
+    What was released before is not released again.
+    """
+    overrides = {**summary.project.overrides, "control.data_plane_url": server.internal_url}
+    with Project(summary.project.settings.project_dir, overrides=overrides) as project:
+        workshop, version = project.workshop, summary.developed.version
+        proven = summary.developed.passed and summary.converted.passed
+        if proven and summary.production not in (None, version.version):
+            texts = prepared(workshop, progress).train.texts
+            play(project, VersionRef(version.name, version.version), texts, server.url, progress)
+        _release_damaged(summary, project, server, progress)
+        summary.releases = releases_of(workshop, version.name)
+        summary.production = workshop.store.aliases(version.name).get(Alias.PRODUCTION)
+
+
+def _release_damaged(summary: Summary, project: Project, server: Server, progress: Progress) -> None:
+    """Releases the version in production once more, damaged in a way that no held-out text shows."""
+    workshop, version = project.workshop, summary.developed.version
+    ref = VersionRef(version.name, version.version)
+    later = [one for one in releases_of(workshop, ref.name) if one.champion == version.version]
+    if workshop.store.aliases(ref.name).get(Alias.PRODUCTION) != version.version or any(
+        one.phase.over for one in later
+    ):
+        return
+    directory, dataset = workshop.settings.cache_dir / "demo" / "damaged", prepared(workshop, progress)
+    with progress.step("damage a copy: rare words lose their vectors"):
+        summary.damaged_ratio = damaged_copy(workshop, ref, dataset, directory)
+    damaged = project.register(str(directory), labels=version.signature.labels, progress=progress)
+    if not (damaged.passed and project.convert(damaged.version.ref, ("onnx-fp32",), progress=progress).passed):
+        return  # a gate has seen it before any customer did
+    play(project, VersionRef(version.name, damaged.version.version), dataset.train.texts, server.url, progress)
+
+
+def _released(workshop: Workshop) -> Developed | None:
+    """What is on record of the version that a release brought into production; None where none did."""
+    name = workshop.settings.model.name
+    done = [one.challenger for one in releases_of(workshop, name) if one.phase is Phase.DONE]
+    number = workshop.store.aliases(name).get(Alias.PRODUCTION)
+    if number is None or number not in done:
+        return None
+    ref = VersionRef(name, number)
+    shown = catalogue.show(workshop, ref)
+    findings = tuple(one for one in workshop.store.findings(name, number) if one.check.startswith("evaluation."))
+    version = workshop.registry.get_version(name, number)
+    return Developed(version, findings, workshop.report_of(version), shown["lineage"]["metrics"])
 
 
 def measure(summary: Summary, server: Server) -> None:

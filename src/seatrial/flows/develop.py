@@ -81,16 +81,22 @@ def _trained(workshop: Workshop, dataset: Dataset, progress: Progress) -> Bundle
     """The source bundle of this dataset, these settings and this code."""
     cache = StepCache(workshop.settings.cache_dir)
     code = code_sha256("seatrial.training", "seatrial.text")
-    key = key_of(data=dataset.sha256, training=workshop.training_fingerprint(), code=code)
+    training = workshop.training_fingerprint()
+    key = key_of(data=dataset.sha256, training=training, code=code)
     directory = cache.directory_for("train", key)
     if cache.recall("train", key) is not None:
         try:
             return Bundle.open(directory / "source")
         except BundleError as error:
             _log.warning("trained model discarded", extra={"reason": str(error)})
-    bundle = workshop.train(dataset, directory / "source", directory / "work", progress)
+    # Trainings that differ in nothing but where they stop share their checkpoints: the longer one goes on.
+    steps = {name: value for name, value in training["settings"].items() if name != "stop_at_ratio"}
+    work_key = key_of(data=dataset.sha256, training={**training, "settings": steps}, code=code)
+    work = cache.directory_for("training", work_key)
+    bundle = workshop.train(dataset, directory / "source", work, progress)
     cache.remember("train", key, {"sha256": bundle.manifest.artifact.sha256})
-    shutil.rmtree(directory / "work", ignore_errors=True)  # checkpoints are of no use any more
+    if workshop.settings.training.stop_at_ratio == 1.0:
+        shutil.rmtree(work, ignore_errors=True)  # checkpoints are of no use any more
     return bundle
 
 

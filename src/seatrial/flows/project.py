@@ -53,6 +53,7 @@ class Project:
         directory = Path(path)
         if not directory.is_dir():
             raise UsageError(f"{directory} is no directory: name that of a project, or make one with seatrial init.")
+        self.overrides: Mapping[str, Any] = dict(overrides or {})
         self.settings: Settings = load_settings(directory, overrides=overrides)
         self._workshop: Workshop | None = None
 

@@ -91,11 +91,12 @@ def port_fault(host: str, port: int) -> str:
 
 
 class Server:
-    """The data plane in a process of its own: ready when its block is entered, ended when it is left.
+    """A data plane in a process of its own: ready when its block is entered, ended when it is left.
 
     Args:
-        arguments: of ``seatrial serve``.
+        arguments: of the command.
         environment: variables it gets besides those of this process.
+        command: ``serve``, or ``up`` for a data plane with a control plane beside it.
 
     Attributes:
         url: where it answers.
@@ -104,14 +105,16 @@ class Server:
         ready_s: how long it took until it answered, the start of Python included.
     """
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str] | None = None, command: str = "serve"
+    ) -> None:
         self.url = ""
         self.internal_url = ""
         self.grpc = ""
         self.ready_s = 0.0
         self._environment = {**os.environ, **(environment or {})}
         # -P: no module of the working directory may stand in the place of an installed one.
-        self._command = [sys.executable, "-P", "-m", "seatrial.cli", "serve", "--json", END_WITH_STDIN, *arguments]
+        self._command = [sys.executable, "-P", "-m", "seatrial.cli", command, "--json", END_WITH_STDIN, *arguments]
         self._process: subprocess.Popen[bytes]
 
     @property

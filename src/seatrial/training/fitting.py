@@ -54,6 +54,7 @@ class Fitting:
         self.rows = rows
         self.settings = settings
         self.steps_per_epoch, self.steps = count_steps(len(rows.tokens), settings.batch_size, settings.epochs)
+        self.last_step = max(1, round(self.steps * settings.stop_at_ratio))
         self.done = 0
         self.loss = math.nan
         self._trained = {name: weight for name, weight in model.named_parameters() if weight.requires_grad}
@@ -131,21 +132,25 @@ class Fitting:
 
 
 def fit(fitting: Fitting, checkpoints: Checkpoints, progress: Progress) -> None:
-    """Takes all steps, from the latest checkpoint on where there is one.
+    """Takes the steps up to `Fitting.last_step`, from the latest checkpoint on where there is one.
+
+    Where that is before the end of the schedule, the state is kept: a run that stops later goes on from it.
 
     Raises:
         TrainingError: the loss is not finite.
         StorageFullError: no room for a checkpoint; the one before stays, and the next run goes on from it.
     """
-    if checkpoint := checkpoints.latest():
+    checkpoint = checkpoints.latest()
+    if checkpoint is not None and checkpoint.step <= fitting.last_step:
         fitting.restore(checkpoint)
-    pace = Pace(fitting.steps, fitting.done, time.monotonic())
-    with progress.step("train", total=fitting.steps) as shown:
+    pace = Pace(fitting.last_step, fitting.done, time.monotonic())
+    with progress.step("train", total=fitting.last_step) as shown:
         if fitting.done:
             shown.advance(fitting.done, note=f"goes on from step {fitting.done}")
-        while fitting.done < fitting.steps:
+        while fitting.done < fitting.last_step:
             fitting.step()
-            if fitting.done % fitting.settings.checkpoint_every_steps == 0 and fitting.done < fitting.steps:
+            due = fitting.done % fitting.settings.checkpoint_every_steps == 0 or fitting.done == fitting.last_step
+            if due and fitting.done < fitting.steps:
                 checkpoints.save(fitting.state())
             left = duration(pace.left_s(fitting.done, time.monotonic()))
             shown.advance(1, note=f"loss {fitting.loss:.3f}, {left} left")

@@ -90,7 +90,7 @@ class TextClassifier:
             max_tokens=reader.max_tokens,
             pad_token_id=pad_id,
             metrics={"train_loss": fitting.loss, **figures},
-            parameters={**parameters, "steps": str(fitting.steps)},
+            parameters={**parameters, "steps": str(fitting.last_step)},
         )
 
     def _reader(self, base: Path, model: Any, work_dir: Path) -> Tokenizer:
@@ -121,7 +121,9 @@ class TextClassifier:
         }
 
     def _key(self, dataset: Dataset, parameters: Mapping[str, str]) -> str:
-        parts = {**parameters, "data_sha256": dataset.sha256, "code_revision": self.code_revision}
+        # Where it stops changes no step before: a longer run goes on from a shorter one.
+        steps = {name: value for name, value in parameters.items() if name != "stop_at_ratio"}
+        parts = {**steps, "data_sha256": dataset.sha256, "code_revision": self.code_revision}
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

@@ -257,9 +257,18 @@ class Workshop:
         from seatrial.evaluation.evaluate import Evaluation
         from seatrial.evaluation.report import write_report
 
-        directory = self.settings.home / "reports" / version.name / str(version.version)
+        directory = self._reports_of(version)
         evaluation = Evaluation(dict(evaluated.report), evaluated.findings, evaluated.temperature)
         return write_report(evaluation, directory)
+
+    def report_of(self, version: ModelVersion) -> Path:
+        """Where `write_report` wrote the page of a version."""
+        from seatrial.evaluation.report import HTML_FILE
+
+        return self._reports_of(version) / HTML_FILE
+
+    def _reports_of(self, version: ModelVersion) -> Path:
+        return self.settings.home / "reports" / version.name / str(version.version)
 
     @functools.cached_property
     def _mlflow(self) -> MlflowRegistry:

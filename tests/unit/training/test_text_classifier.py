@@ -173,6 +173,28 @@ def test_a_part_of_an_epoch_is_a_part_of_the_steps(settings: Settings, tiny_dire
     assert watch.titles == [("train", STEPS // 2), ("validate", 40)]
 
 
+def test_a_training_that_stops_half_way_is_gone_on_with_to_the_same_bytes(
+    settings: Settings, tiny_directory: Path, tmp_path: Path
+) -> None:
+    whole = _train(settings(), tiny_directory, tmp_path / "whole")
+    watch = Watch()
+    half = _train(settings(stop_at_ratio=0.5), tiny_directory, tmp_path / "work", watch)
+    assert half != whole
+    assert watch.titles == [("train", STEPS // 2), ("validate", 40)]
+    watch = Watch()
+    assert _train(settings(), tiny_directory, tmp_path / "work", watch) == whole
+    assert watch.amounts[0] == STEPS // 2, "it begins where the other stopped"
+
+
+def test_a_training_that_stops_earlier_does_not_begin_where_a_longer_one_is(
+    settings: Settings, tiny_directory: Path, tmp_path: Path
+) -> None:
+    half = _train(settings(stop_at_ratio=0.5), tiny_directory, tmp_path / "half")
+    with pytest.raises(StopError):
+        _train(settings(), tiny_directory, tmp_path / "work", Watch(stop_at=STEPS - 1))
+    assert _train(settings(stop_at_ratio=0.5), tiny_directory, tmp_path / "work") == half
+
+
 def test_the_progress_line_says_loss_and_time_left(settings: Settings, tiny_directory: Path, tmp_path: Path) -> None:
     watch = Watch()
     _train(settings(), tiny_directory, tmp_path, watch)
