@@ -95,7 +95,7 @@ def int8(demo: Demo, texts: list[str]) -> Answers:
 
 def test_the_demo_ends_with_a_proven_version_in_production(demo: Demo) -> None:
     summary = demo.summary
-    assert (summary["passed"], summary["decision"], summary["ref"]) == (True, "in production", f"{MODEL}@1")
+    assert (summary["passed"], summary["decision"], summary["ref"]) == (True, "in production", f"{MODEL}@2")
     assert {name: made["servable"] for name, made in summary["artifacts"].items()} == {
         "onnx-fp32": True, "onnx-int8": True,
     }  # fmt: skip
@@ -103,6 +103,17 @@ def test_the_demo_ends_with_a_proven_version_in_production(demo: Demo) -> None:
     assert summary["latency_ms"]["requests"] == 100
     assert 0 < summary["latency_ms"]["p50"] <= summary["latency_ms"]["p95"]
     assert Path(summary["report"]).is_file()
+
+
+def test_the_finished_training_replaces_the_half_way_one_and_the_damaged_one_nobody(demo: Demo) -> None:
+    better, damaged = demo.summary["releases"]
+    assert (better["champion"], better["challenger"], better["phase"]) == (1, 2, "done")
+    assert better["challenger_failed"] == 0
+    assert (damaged["champion"], damaged["challenger"], damaged["phase"]) == (2, 3, "rolled_back")
+    assert damaged["challenger_failed"] > 0
+    shown = {ref: seatrial_json(demo.project, "models", "show", f"{MODEL}@{ref}") for ref in ("production", 3)}
+    assert shown["production"]["version"] == 2
+    assert "fail" not in {one["verdict"] for one in shown[3]["findings"] if one["check"].startswith("evaluation.")}
 
 
 def test_the_served_fp32_model_answers_as_torch_does(demo: Demo, texts: list[str], fp32: Answers) -> None:
@@ -167,7 +178,7 @@ def _run_demo(project: Path) -> dict[str, Any]:
         [sys.executable, "-m", "seatrial.cli", "demo", project, "--quick", "--exit", "--json"],
         cwd=project.parent,
         env={**os.environ, "SEATRIAL_SERVING__PORT": "0", "SEATRIAL_SERVING__INTERNAL_PORT": "0"}
-        | {"SEATRIAL_SERVING__GRPC_PORT": "0"},
+        | {"SEATRIAL_SERVING__GRPC_PORT": "0", "SEATRIAL_CONTROL__PORT": "0"},
         capture_output=True, text=True, timeout=DEMO_LIMIT_S,
     )  # fmt: skip
     if ended.returncode == 3:

@@ -152,18 +152,19 @@ def damaged_copy(workshop: Workshop, ref: VersionRef, dataset: Dataset, director
     source = record.source_of(workshop, version_of(workshop, ref))
     most_tokens = source.manifest.signature.max_tokens
     tokenizer = Tokenizer.from_file(source.directory / TOKENIZER_FILE, most_tokens)
-    known = np.zeros(tokenizer.token_ids, np.bool_)
+    bad = np.zeros(tokenizer.token_ids, np.bool_)
+    bad[tokenizer.encode(dataset.train.texts, most_tokens).ids] = True
     for rows in (dataset.validation, dataset.test):
-        known[tokenizer.encode(rows.texts, most_tokens).ids] = True
+        bad[tokenizer.encode(rows.texts, most_tokens).ids] = False
     shutil.rmtree(directory, ignore_errors=True)
     shutil.copytree(source.directory, directory, ignore=shutil.ignore_patterns(MANIFEST_FILE))
     weights_file = directory / "model.safetensors"
     weights = load_file(weights_file)
     (table,) = [name for name in weights if name.endswith("word_embeddings.weight")]
-    weights[table][~known[: len(weights[table])]] = np.nan
+    weights[table][bad[: len(weights[table])]] = np.nan
     save_file(weights, weights_file, {"format": "pt"})
     texts = dataset.train.texts
-    return sum(not known[tokenizer.encode([text], most_tokens).ids].all() for text in texts) / len(texts)
+    return sum(bool(bad[tokenizer.encode([text], most_tokens).ids].any()) for text in texts) / len(texts)
 
 
 def _percent(found: ReleaseRecord) -> float:

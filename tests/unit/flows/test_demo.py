@@ -115,14 +115,13 @@ def test_a_taken_port_is_replaced_by_a_free_one(summary: Summary) -> None:
         other.close()
         serving = {"serving.port": port, "serving.internal_port": free}
         busy = replace(summary, project=Project(summary.project.settings.project_dir, overrides=serving))
-        command = demo.server_of(busy)._command
-    assert command[command.index("--port") + 1] == "0"
-    assert command[command.index("--internal-port") + 1] == str(free)
-    assert f"{MODEL}@production" in command
+        server = demo.server_of(busy)
+    assert server._environment["SEATRIAL_SERVING__PORT"] == "0"
+    assert server._environment["SEATRIAL_SERVING__INTERNAL_PORT"] == str(free)
 
 
 def test_what_production_serves_is_served(summary: Summary) -> None:
-    free = {"serving.port": 0, "serving.internal_port": 0, "serving.grpc_port": 0}
+    free = {"serving.port": 0, "serving.internal_port": 0, "serving.grpc_port": 0, "control.port": 0}
     served = replace(summary, project=Project(summary.project.settings.project_dir, overrides=free))
     with demo.server_of(served) as server:
         demo.measure(served, server)
