@@ -2,8 +2,8 @@
 
 Every release here goes through the real counters and the real decision, every experiment through the real readout,
 look after look; latencies through the edges of the real histogram. The targets have names (C: canary, A: A/B, S: cost,
-X: check values); `--only C1,C3` runs some of them. Prints a table, and writes it to benchmarks/STATISTICS.md when all
-of them were run. The tests run the same functions with fewer runs.
+X: check values); `--only C1,C3` runs some of them. Prints their figures, and writes them to benchmarks/STATISTICS.md
+beside those that were run before. The tests run the same functions with fewer runs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import math
 import multiprocessing
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -47,6 +48,7 @@ from seatrial.stats.rate_ratio import ArmEvents, log_harm_by_start, log_safe
 from seatrial.stats.sample_ratio import log_mismatch
 
 RESULTS = Path(__file__).parent / "STATISTICS.md"
+_TARGET = re.compile(r"\| [A-Z]\d \|")
 ERRORS_ONLY = GuardPlan(error_weight=1.0, latency_weight=0.0, class_weight=0.0)
 LATENCY_ONLY = GuardPlan(error_weight=0.0, latency_weight=1.0, class_weight=0.0, latency_tolerance_rungs=0)
 
@@ -272,24 +274,33 @@ def main() -> None:
         started_s = time.perf_counter()
         shown += every[target]()
         print(f"{target}: {time.perf_counter() - started_s:.0f} s", flush=True)
-    table = render(shown)
-    print(table)
-    if not arguments.only:
-        RESULTS.write_text(table, "utf-8")
+    print("\n".join(map(row, shown)))
+    RESULTS.write_text(page(shown, RESULTS.read_text("utf-8") if RESULTS.exists() else ""), "utf-8")
 
 
-def render(shown: Sequence[Shown]) -> str:
-    """The section for benchmarks/RESULTS.md."""
+def row(one: Shown) -> str:
+    """A line of the table."""
+    met = "met" if one.met else "**missed**"
+    return f"| {one.target} | {one.what} | {one.value} | {one.limit} | {met} |"
+
+
+def page(shown: Sequence[Shown], before: str = "") -> str:
+    """The page of figures; of targets that were not run now, those it had before.
+
+    Example:
+        >>> one, other = (Shown(target, "what", "1", "<= 2", True) for target in ("C2", "C1"))
+        >>> print(page([other], page([one])).splitlines()[-2])
+        | C1 | what | 1 | <= 2 | met |
+    """
+    run = {one.target for one in shown}
+    kept = [line for line in before.splitlines() if _TARGET.match(line) and line.split(" ")[1] not in run]
     lines = [
-        "## Statistics of releases and experiments", "",
-        "Seeded simulation (`python -m benchmarks.statistics`); delays in requests of both versions.", "",
+        "# Statistics of releases and experiments", "",
+        "Seeded simulation through the real counters and decisions: `python -m benchmarks.statistics`. Delays are in",
+        "requests of both versions. Neither the machine nor what else runs on it changes a figure, S1 aside.", "",
         "| target | what | measured | demanded | |", "|---|---|---|---|---|",
     ]  # fmt: skip
-    lines += [
-        f"| {one.target} | {one.what} | {one.value} | {one.limit} | {'met' if one.met else '**missed**'} |"
-        for one in shown
-    ]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *sorted([*kept, *map(row, shown)], key=lambda line: line.split(" ")[1])]) + "\n"
 
 
 def _delays(target: str, what: str, runs: Sequence[Run], limits: tuple[int, int]) -> Shown:

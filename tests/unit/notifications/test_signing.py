@@ -28,7 +28,7 @@ def headers_of(secret: str, notice_id: str = "7-ab", timestamp_s: int = NOW_S) -
     return signed_headers(parse_secrets(secret, "here"), notice_id, timestamp_s, BODY)
 
 
-@pytest.mark.parametrize("secret", [new_secret(), "any text of sixteen bytes"])
+@pytest.mark.parametrize("secret", [new_secret(), "any text of sixteen bytes"], ids=["ours", "theirs"])
 def test_the_recipe_takes_a_message_once(verified: Any, secret: str) -> None:
     seen: set[str] = set()
     told = {"secret": secret, "headers": headers_of(secret), "body": BODY, "seen": seen, "now": lambda: NOW_S}
