@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import signal
 import sys
+import threading
 from types import FrameType
 from typing import Annotated
 
@@ -30,6 +32,7 @@ from seatrial.cli.output import complain
 __all__ = ["app", "run"]
 
 _log = logging.getLogger(__name__)
+_AGAIN_S = 0.05
 
 app = typer.Typer(
     name="seatrial",
@@ -72,6 +75,7 @@ def run() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be text
     signal.signal(signal.SIGTERM, _terminated)
+    sys.unraisablehook = _unraisable
     try:
         app()
     except Exception as error:  # noqa: BLE001  the outermost: whatever it is becomes a sentence and an exit code
@@ -85,6 +89,17 @@ def run() -> None:
             sys.exit(exit_codes.FAULT)
         complain(f"seatrial: {known}")
         sys.exit(exit_codes.code_of(known))
+
+
+def _unraisable(lost: sys.UnraisableHookArgs) -> None:
+    """Sends a signal once more whose exception was raised where none can be: in a destructor, say, that ignores it."""
+    again = {KeyboardInterrupt: signal.SIGINT, SystemExit: signal.SIGTERM}.get(lost.exc_type)
+    if again is None:
+        sys.__unraisablehook__(lost)
+    else:  # not at once: it would be lost in the same place
+        timer = threading.Timer(_AGAIN_S, os.kill, (os.getpid(), again))
+        timer.daemon = True
+        timer.start()
 
 
 def _terminated(_signal: int, _frame: FrameType | None) -> None:

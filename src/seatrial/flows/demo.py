@@ -225,13 +225,11 @@ def release_all(summary: Summary, server: Server, progress: Progress) -> None:
 
 
 def _release_damaged(summary: Summary, project: Project, server: Server, progress: Progress) -> None:
-    """Releases the version in production once more, damaged in a way that no held-out text shows."""
+    """Releases the version that has just been released once more, damaged in a way that no held-out text shows."""
     workshop, version = project.workshop, summary.developed.version
-    ref = VersionRef(version.name, version.version)
-    later = [one for one in releases_of(workshop, ref.name) if one.champion == version.version]
-    if workshop.store.aliases(ref.name).get(Alias.PRODUCTION) != version.version or any(
-        one.phase.over for one in later
-    ):
+    ref, before = VersionRef(version.name, version.version), releases_of(workshop, version.name)
+    released = any(one.challenger == version.version and one.phase is Phase.DONE for one in before)
+    if not released or any(one.champion == version.version and one.phase.over for one in before):
         return
     directory, dataset = workshop.settings.cache_dir / "demo" / "damaged", prepared(workshop, progress)
     with progress.step("damage a copy: rare words lose their vectors"):

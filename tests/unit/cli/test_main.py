@@ -178,6 +178,38 @@ def test_a_signal_ends_a_command_cleanly(tmp_path: Path, number: signal.Signals,
     assert (tmp_path / "cleaned").exists(), "what it had begun was left open"
 
 
+IN_A_DESTRUCTOR = """
+import sys, time
+from pathlib import Path
+from seatrial.cli.main import run
+from seatrial.flows import template
+class Closing:
+    def __del__(self):
+        Path("began").touch()
+        time.sleep(60)
+def write_project(directory):
+    Closing()
+    Path("went on").touch()
+    time.sleep(60)
+template.write_project = write_project
+sys.argv = ["seatrial", "init"]
+run()
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_in_a_destructor_which_ignores_it_comes_again(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    running = process(IN_A_DESTRUCTOR, tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    while not (tmp_path / "began").exists():
+        assert running.poll() is None
+    running.send_signal(number)
+    output, problems = running.communicate(timeout=30)
+    assert (running.returncode, output, problems) == (code, "", "")
+    assert (tmp_path / "went on").exists(), "the destructor swallowed the first one"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"), [(["config", "show"], 0), (["config", "show", "--json"], 0), (["doctor"], 2)]
 )
