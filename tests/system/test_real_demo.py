@@ -76,15 +76,17 @@ def texts(demo: Demo) -> list[str]:
         return list(prepared(project.workshop, SILENT).test.texts[:TEXTS])
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def fp32_plane(demo: Demo) -> Iterator[ServingProcess]:
+    """Ended after each test: a project has one data plane at a time."""
     with _served(demo, "onnx-fp32") as plane:
         yield plane
 
 
 @pytest.fixture(scope="module")
-def fp32(fp32_plane: ServingProcess, texts: list[str]) -> Answers:
-    return _ask(fp32_plane, texts)
+def fp32(demo: Demo, texts: list[str]) -> Answers:
+    with _served(demo, "onnx-fp32") as plane:
+        return _ask(plane, texts)
 
 
 @pytest.fixture(scope="module")
