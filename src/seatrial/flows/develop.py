@@ -160,4 +160,4 @@ def _enrol(workshop: Workshop, source: Bundle, dataset: Dataset, progress: Progr
         if worst(evaluated.findings) is Verdict.PASS:
             record.nominate(workshop, version, evaluated.findings)
         followers.anchor(workshop, name)
-    return Developed(version, evaluated.findings, report, evaluated.metrics)
+    return Developed(version, evaluated.findings, report, dict(lineage.metrics))
