@@ -48,7 +48,8 @@ class Stage:
     Attributes:
         model: its name.
         labels: classes that are counted.
-        plane: where it is asked.
+        client: of its internal port.
+        releases: numbers of the releases to come.
     """
 
     model: str

@@ -6,6 +6,7 @@ import hashlib
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -181,9 +182,9 @@ def test_keys_that_no_backup_holds_are_asked_for_first_and_stay(backup: BackedUp
     ],
 )  # fmt: skip
 def test_a_damaged_backup_is_refused_by_the_name_of_the_file(
-    spoilt: Path, tmp_path: Path, name: str, spoil: object, reason: str
+    spoilt: Path, tmp_path: Path, name: str, spoil: Callable[[Path], object], reason: str
 ) -> None:
-    spoil(spoilt / name)  # type: ignore[operator]  # a function of the table above
+    spoil(spoilt / name)
     with pytest.raises(BackupError, match=reason):
         restore(spoilt, with_key(tmp_path / "p"), SILENT)
     assert {path.name for path in (tmp_path / "p").rglob("*")} <= {".seatrial", ".lock", "key"}

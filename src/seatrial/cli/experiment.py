@@ -117,8 +117,7 @@ def status(
     with open_project(project) as opened, steered(opened.workshop) as steering:
         workshop, name = opened.workshop, model or opened.settings.model.name
         records = workshop.store.experiments.of_model(name)
-        shown = (experiments.status(workshop, steering, one, time.time(), page=report) for one in records[-1:])
-        document = next(shown, None)
+        document = experiments.status(workshop, steering, records[-1], time.time(), page=report) if records else None
         heads = experiments.listed(workshop, name)
     if as_json:
         print_json({"model": name, "experiment": document, "experiments": heads})

@@ -5,23 +5,23 @@ Does not belong: what a setting does; that is its step's business, and a step is
 Called by: wiring and the command line.
 """
 
-from seatrial.config.loading import CONFIG_FILE, load_settings
-from seatrial.config.sections import (
+from seatrial.config.deployment import (
     AcceptanceSettings,
-    ControlSettings,
     ConversionSettings,
+    ExperimentSettings,
+    ReleaseSettings,
+    ServingSettings,
+)
+from seatrial.config.development import (
     DataSettings,
     EvaluationSettings,
-    ExperimentSettings,
     ModelSettings,
-    NotifiedEvent,
     RegistrySettings,
-    ReleaseSettings,
-    Section,
-    ServingSettings,
-    StoreSettings,
     TrainingSettings,
 )
+from seatrial.config.kinds import NotifiedEvent, Section
+from seatrial.config.loading import CONFIG_FILE, load_settings
+from seatrial.config.operation import ControlSettings, StoreSettings
 from seatrial.config.settings import Settings, mask, mask_path, sqlite_path, sqlite_url
 
 __all__ = [

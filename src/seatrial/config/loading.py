@@ -12,7 +12,7 @@ from typing import Any, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 
-from seatrial.config.sections import Section
+from seatrial.config.kinds import Section
 from seatrial.config.settings import Settings, mask, masked
 from seatrial.domain.errors import ConfigError, UnknownSettingError
 

@@ -11,22 +11,22 @@ from urllib.parse import unquote
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from seatrial.config.sections import (
+from seatrial.config.deployment import (
     AcceptanceSettings,
-    ControlSettings,
     ConversionSettings,
+    ExperimentSettings,
+    ReleaseSettings,
+    ServingSettings,
+)
+from seatrial.config.development import (
     DataSettings,
     EvaluationSettings,
-    ExperimentSettings,
     ModelSettings,
     RegistrySettings,
-    ReleaseSettings,
-    SecretPath,
-    Section,
-    ServingSettings,
-    StoreSettings,
     TrainingSettings,
 )
+from seatrial.config.kinds import SecretPath, Section
+from seatrial.config.operation import ControlSettings, StoreSettings
 
 __all__ = ["Settings", "mask", "mask_path", "masked", "sqlite_path", "sqlite_url"]
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from seatrial.domain.errors import UnknownExperimentError, UnknownModelError, UnknownReleaseError, UsageError
+from seatrial.domain.errors import (
+    SeatrialError,
+    UnknownExperimentError,
+    UnknownModelError,
+    UnknownReleaseError,
+    UsageError,
+)
 from seatrial.flows import catalogue
+from seatrial.store.store import Store
 from seatrial.wiring.steering import Steering
 from seatrial.wiring.workshop import Workshop
 
@@ -64,14 +71,7 @@ class Projects:
         Raises:
             UnknownReleaseError: it is with none.
         """
-        for one in self:
-            try:
-                one.workshop.store.releases.get(release)
-            except UnknownReleaseError as error:
-                unknown = error
-            else:
-                return one
-        raise unknown
+        return self._keeper(lambda store: store.releases.get(release), UnknownReleaseError)
 
     def of_experiment(self, experiment: str) -> Steered:
         """The project that an experiment is on record with.
@@ -79,10 +79,14 @@ class Projects:
         Raises:
             UnknownExperimentError: it is with none.
         """
+        return self._keeper(lambda store: store.experiments.get(experiment), UnknownExperimentError)
+
+    def _keeper(self, find: Callable[[Store], object], absent: type[SeatrialError]) -> Steered:
+        """The first project whose store has it."""
         for one in self:
             try:
-                one.workshop.store.experiments.get(experiment)
-            except UnknownExperimentError as error:
+                find(one.workshop.store)
+            except absent as error:
                 unknown = error
             else:
                 return one

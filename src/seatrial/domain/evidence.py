@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Finding", "Verdict", "worst"]
+__all__ = ["Finding", "Verdict", "e_value", "worst"]
+
+_LARGEST_LOG = 700.0  # of what a float can hold
 
 
 class Verdict(enum.IntEnum):
@@ -111,6 +113,16 @@ class Finding:
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"This is no finding ({error!r}): it needs what Finding.to_json writes.") from error
+
+
+def e_value(log_e: float) -> float:
+    """Evidence from its logarithm, as far as a float can hold it.
+
+    Example:
+        >>> e_value(0.0), e_value(1e6) > 1e300
+        (1.0, True)
+    """
+    return math.exp(min(log_e, _LARGEST_LOG))
 
 
 def worst(findings: Iterable[Finding]) -> Verdict:

@@ -137,29 +137,6 @@ class Epoch:
         """The treatment's share, 0 to 1."""
         return self.treatment_percent / FULL_PERCENT
 
-    def to_json(self) -> dict[str, Any]:
-        """A JSON-ready dictionary."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Epoch:
-        """The epoch that `to_json` wrote.
-
-        Raises:
-            ExperimentPlanError: it is none.
-
-        Example:
-            >>> epoch = Epoch(0, 50.0, 1_700_000_000.0)
-            >>> Epoch.from_json(epoch.to_json()) == epoch
-            True
-        """
-        try:
-            return cls(int(document["number"]), float(document["treatment_percent"]), float(document["started_at_s"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ExperimentPlanError(
-                f"This is no epoch ({error!r}): it needs number, treatment_percent and started_at_s."
-            ) from error
-
 
 @dataclass(frozen=True, slots=True)
 class ExperimentPlan:

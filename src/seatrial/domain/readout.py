@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import enum
-import math
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from seatrial.domain.evidence import e_value
 
 __all__ = ["Judgement", "MetricReadout", "Readout", "Standing"]
 
@@ -39,11 +39,6 @@ class Judgement(enum.StrEnum):
     HARMFUL = "harmful"
     COLLECT = "keep_collecting"
     BLOCKED = "blocked"
-
-    @property
-    def final(self) -> bool:
-        """Whether more units would change nothing about it."""
-        return self is not Judgement.COLLECT
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,24 +80,11 @@ class MetricReadout:
     @property
     def e_value(self) -> float | None:
         """Evidence against no difference, as far as a float can hold it."""
-        return None if self.log_e is None else math.exp(min(self.log_e, 700.0))
+        return None if self.log_e is None else e_value(self.log_e)
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dictionary, the e-value added for people."""
         return {**asdict(self), "standing": self.standing.value, "e_value": self.e_value}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> MetricReadout:
-        """What `to_json` wrote.
-
-        Raises:
-            ValueError: it is none.
-        """
-        try:
-            values = {name: document[name] for name in cls.__slots__}
-            return cls(**{**values, "standing": Standing(values["standing"])})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"This is no metric of a readout ({error!r}): it needs what one writes.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,22 +119,3 @@ class Readout:
         """A JSON-ready dictionary."""
         metrics = [metric.to_json() for metric in self.metrics]
         return {**asdict(self), "judgement": self.judgement.value, "metrics": metrics}
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Readout:
-        """The readout that `to_json` wrote.
-
-        Raises:
-            ValueError: it is none.
-
-        Example:
-            >>> readout = Readout("e-1", "m@2", 0.0, Judgement.COLLECT, "No unit yet.", (), 0, 0, 0.0, False)
-            >>> Readout.from_json(readout.to_json()) == readout
-            True
-        """
-        try:
-            values = {name: document[name] for name in cls.__slots__}
-            metrics = tuple(map(MetricReadout.from_json, values["metrics"]))
-            return cls(**{**values, "judgement": Judgement(values["judgement"]), "metrics": metrics})
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"This is no readout ({error!r}): it needs what one writes.") from error

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 from seatrial.domain.experiment import Epoch, ExperimentPlan, Side
 from seatrial.domain.readout import Readout
-from seatrial.experiments.join import Exposure, Joiner, Outcome
+from seatrial.experiments.join import FigureSent, Joiner, UnitExposed
 from seatrial.experiments.observations import Observations
 from seatrial.experiments.readout import readout
 
@@ -101,7 +101,7 @@ class Feeder:
         if not exposure or exposure["experiment"] != self._plan.experiment or record["outcome"] in _NOT_EXPOSED:
             return
         unit = record.get("unit") or f"request {record['request_id']}"
-        self._joiner.expose(Exposure(at_s, unit, Side(exposure["arm"]), exposure["epoch"]))
+        self._joiner.expose(UnitExposed(at_s, unit, Side(exposure["arm"]), exposure["epoch"]))
         self._own(at_s, unit, FAILED, float(record["outcome"] == "error"))
         if record["outcome"] == "success":
             self._own(at_s, unit, LATENCY_S, record["latency_s"])
@@ -123,11 +123,11 @@ class Feeder:
             if request is None:
                 return
             unit = request.unit
-        self._joiner.outcome(Outcome(at_s, unit, fact["metric"], fact["value"]))
+        self._joiner.outcome(FigureSent(at_s, unit, fact["metric"], fact["value"]))
 
     def _own(self, at_s: float, unit: str, metric: str, value: float) -> None:
         if metric in self._watched:
-            self._joiner.outcome(Outcome(at_s, unit, metric, value))
+            self._joiner.outcome(FigureSent(at_s, unit, metric, value))
 
     def _request(self, request_id: str) -> _Request | None:
         found = self._requests.execute("SELECT unit, labels FROM requests WHERE id = ?", (request_id,)).fetchone()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from seatrial.domain.evidence import Finding, Verdict
+from seatrial.domain.evidence import Finding, Verdict, e_value
 from seatrial.domain.readout import Judgement, MetricReadout, Readout, Standing
 from seatrial.stats.evidence import alarm_level
 from seatrial.stats.sample_ratio import MISMATCH_LEVEL
 
 __all__ = ["readout_findings"]
 
-_LARGEST_LOG = 700.0  # of what a float can hold
 _VERDICTS = {
     Standing.TOO_FEW: Verdict.INCONCLUSIVE,
     Standing.OPEN: Verdict.INCONCLUSIVE,
@@ -48,8 +47,8 @@ def _sample_ratio(readout: Readout) -> Finding:
         verdict, reason = Verdict.INCONCLUSIVE, "No unit has come yet: send traffic with a unit."
     details = {"experiment": readout.experiment, "log_e": readout.mismatch_log_e}
     return Finding(
-        "experiments.sample_ratio", readout.subject, verdict, reason, _e_value(readout.mismatch_log_e),
-        _e_value(MISMATCH_LEVEL), units, details,
+        "experiments.sample_ratio", readout.subject, verdict, reason, e_value(readout.mismatch_log_e),
+        e_value(MISMATCH_LEVEL), units, details,
     )  # fmt: skip
 
 
@@ -83,10 +82,6 @@ def _about(readout: Readout, check: str, shown: Sequence[MetricReadout], verdict
     if leading is None or leading.log_e is None:
         return Finding(check, readout.subject, verdict, reason, details=details)
     return Finding(
-        check, readout.subject, verdict, reason, _e_value(leading.log_e), _e_value(alarm_level(leading.alpha)),
+        check, readout.subject, verdict, reason, e_value(leading.log_e), e_value(alarm_level(leading.alpha)),
         leading.control_units + leading.treatment_units, details,
     )  # fmt: skip
-
-
-def _e_value(log_e: float) -> float:
-    return math.exp(min(log_e, _LARGEST_LOG))

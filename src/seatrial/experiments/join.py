@@ -11,17 +11,17 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, TypeVar
 
 from seatrial.domain.experiment import Epoch, ExperimentPlan, Metric, MetricKind, Side
 from seatrial.experiments.observations import ArmObservations, EpochObservations, Ignored, Observations
 from seatrial.stats.confidence_sequence import Sums
 
-__all__ = ["Exposure", "Joiner", "Outcome", "join"]
+__all__ = ["FigureSent", "Joiner", "UnitExposed"]
 
 
-class Exposure(NamedTuple):
+class UnitExposed(NamedTuple):
     """A unit was answered by the version of its arm."""
 
     at_s: float
@@ -30,7 +30,7 @@ class Exposure(NamedTuple):
     epoch: int
 
 
-class Outcome(NamedTuple):
+class FigureSent(NamedTuple):
     """A unit sent a figure of a metric."""
 
     at_s: float
@@ -39,7 +39,7 @@ class Outcome(NamedTuple):
     value: float
 
 
-_Event = TypeVar("_Event", Exposure, Outcome)
+_Event = TypeVar("_Event", UnitExposed, FigureSent)
 
 
 class _Figures:
@@ -64,7 +64,7 @@ class _Figures:
 class _Waiting(NamedTuple):
     """A unit whose outcome window is not over."""
 
-    exposure: Exposure
+    exposure: UnitExposed
     figures: _Figures
 
 
@@ -76,7 +76,17 @@ class Joiner:
 
     Args:
         plan: metrics and windows.
-        epochs: in their order; more may follow by `open_epoch`.
+        epochs: in their order.
+
+    Example:
+        >>> plan = ExperimentPlan("e", "m", 1, 2, (Metric("bought"),), outcome_window_s=10.0)
+        >>> joiner = Joiner(plan, [Epoch(0, 50.0, 0.0)])
+        >>> joiner.expose(UnitExposed(1.0, "ann", Side.CONTROL, 0))
+        >>> for at_s, value in ((3.0, 2.0), (12.0, 9.0)):
+        ...     joiner.outcome(FigureSent(at_s, "ann", "bought", value))
+        >>> seen = joiner.advance(20.0)
+        >>> seen.epochs[0].control.sums("bought").y, seen.ignored.outside_window
+        (2.0, 1)
     """
 
     def __init__(self, plan: ExperimentPlan, epochs: Sequence[Epoch]) -> None:
@@ -84,34 +94,23 @@ class Joiner:
         self._places = {metric.name: place for place, metric in enumerate(plan.watched)}
         self._began_s = epochs[0].started_at_s if epochs else math.inf
         self._until_s = -math.inf
-        self._exposures: list[Exposure] = []
-        self._outcomes: list[Outcome] = []
+        self._exposures: list[UnitExposed] = []
+        self._outcomes: list[FigureSent] = []
         self._waiting: dict[str, _Waiting] = {}
-        self._due: deque[Exposure] = deque()
+        self._due: deque[UnitExposed] = deque()
         self._sides: dict[str, Side] = {}
         self._before: dict[str, _Figures] = {}
         self._ignored = dict.fromkeys(Ignored.__slots__, 0)
         self._sums: list[dict[Side, _Arm]] = [_arms(plan) for _ in epochs]
 
-    def open_epoch(self, epoch: Epoch) -> None:
-        """Counts units of one more epoch.
-
-        Raises:
-            ValueError: it is not the next one.
-        """
-        if epoch.number != len(self._sums):
-            raise ValueError(f"Epoch {len(self._sums)} is the next one, not {epoch.number}.")
-        self._began_s = min(self._began_s, epoch.started_at_s)
-        self._sums.append(_arms(self._plan))
-
-    def expose(self, exposure: Exposure) -> None:
+    def expose(self, exposure: UnitExposed) -> None:
         """Takes an exposure; of the same unit any number may come."""
         if exposure.at_s <= self._until_s:
             self._ignored["late"] += exposure.unit not in self._sides
         else:
             self._exposures.append(exposure)
 
-    def outcome(self, outcome: Outcome) -> None:
+    def outcome(self, outcome: FigureSent) -> None:
         """Takes an outcome of whatever unit and metric."""
         if outcome.metric not in self._places:
             self._ignored["foreign_outcomes"] += 1
@@ -128,12 +127,12 @@ class Joiner:
                 before an earlier one changes nothing.
         """
         self._until_s = max(self._until_s, until_s)
-        events: list[Exposure | Outcome] = []
+        events: list[UnitExposed | FigureSent] = []
         events += _taken(self._exposures, self._until_s)
         events += _taken(self._outcomes, self._until_s)
         events.sort(key=_in_order)
         for event in events:
-            if isinstance(event, Exposure):
+            if isinstance(event, UnitExposed):
                 self._expose(event)
             else:
                 self._count(event)
@@ -141,7 +140,7 @@ class Joiner:
             self._close(self._due.popleft())
         return self._observations()
 
-    def _expose(self, exposure: Exposure) -> None:
+    def _expose(self, exposure: UnitExposed) -> None:
         known = self._sides.get(exposure.unit)
         if known is not None:
             self._ignored["crossed"] += known is not exposure.side
@@ -154,7 +153,7 @@ class Joiner:
         self._due.append(exposure)
         self._sums[exposure.epoch][exposure.side].came += 1
 
-    def _count(self, outcome: Outcome) -> None:
+    def _count(self, outcome: FigureSent) -> None:
         place = self._places[outcome.metric]
         if self._began_s - self._plan.pre_period_s <= outcome.at_s < self._began_s:
             self._before.setdefault(outcome.unit, _Figures(len(self._places))).add(place, outcome.value)
@@ -165,7 +164,7 @@ class Joiner:
         else:
             self._ignored["outside_window" if outcome.unit in self._sides else "foreign_outcomes"] += 1
 
-    def _close(self, exposure: Exposure) -> None:
+    def _close(self, exposure: UnitExposed) -> None:
         figures = self._waiting.pop(exposure.unit).figures
         before = self._before.pop(exposure.unit, None)
         arm = self._sums[exposure.epoch][exposure.side]
@@ -209,30 +208,6 @@ def _taken(events: list[_Event], until_s: float) -> list[_Event]:
     return taken
 
 
-def _in_order(event: Exposure | Outcome) -> tuple[float, bool, Exposure | Outcome]:
+def _in_order(event: UnitExposed | FigureSent) -> tuple[float, bool, UnitExposed | FigureSent]:
     """By time, an exposure before an outcome of the same moment; then by content, so that no order of reading shows."""
-    return event.at_s, isinstance(event, Outcome), event
-
-
-def join(
-    plan: ExperimentPlan,
-    epochs: Sequence[Epoch],
-    exposures: Iterable[Exposure],
-    outcomes: Iterable[Outcome],
-    until_s: float,
-) -> Observations:
-    """The observations of everything up to a time, read at once.
-
-    Example:
-        >>> plan = ExperimentPlan("e", "m", 1, 2, (Metric("bought"),), outcome_window_s=10.0)
-        >>> seen = join(plan, [Epoch(0, 50.0, 0.0)], [Exposure(1.0, "ann", Side.CONTROL, 0)],
-        ...             [Outcome(3.0, "ann", "bought", 2.0), Outcome(12.0, "ann", "bought", 9.0)], 20.0)
-        >>> seen.epochs[0].control.sums("bought").y, seen.ignored.outside_window
-        (2.0, 1)
-    """
-    joiner = Joiner(plan, epochs)
-    for exposure in exposures:
-        joiner.expose(exposure)
-    for outcome in outcomes:
-        joiner.outcome(outcome)
-    return joiner.advance(until_s)
+    return event.at_s, isinstance(event, FigureSent), event

@@ -33,11 +33,6 @@ class ArmObservations:
         """A JSON-ready dictionary."""
         return {"came": self.came, "metrics": {name: sums.to_json() for name, sums in self.metrics.items()}}
 
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> ArmObservations:
-        """What `to_json` wrote."""
-        return cls(document["came"], {name: Sums.from_json(sums) for name, sums in document["metrics"].items()})
-
 
 @dataclass(frozen=True, slots=True)
 class EpochObservations:
@@ -102,25 +97,3 @@ class Observations:
             "first_due_s": self.first_due_s,
             "ignored": asdict(self.ignored),
         }
-
-    @classmethod
-    def from_json(cls, document: Mapping[str, Any]) -> Observations:
-        """What `to_json` wrote.
-
-        Raises:
-            ValueError: it is none.
-
-        Example:
-            >>> seen = Observations((EpochObservations(ArmObservations(1, {"bought": Sums().plus(2.0)})),), 5.0)
-            >>> Observations.from_json(seen.to_json()) == seen
-            True
-        """
-        try:
-            epochs = tuple(
-                EpochObservations(**{side.value: ArmObservations.from_json(epoch[side.value]) for side in Side})
-                for epoch in document["epochs"]
-            )
-            kept = {name: document[name] for name in ("until_s", "waiting", "first_due_s")}
-            return cls(epochs, **kept, ignored=Ignored(**document["ignored"]))
-        except (KeyError, TypeError, AttributeError) as error:
-            raise ValueError(f"These are no observations ({error!r}): they need what some write as JSON.") from error

@@ -18,7 +18,7 @@ from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.model import Alias, VersionRef
 from seatrial.domain.progress import Progress
 from seatrial.domain.release import Phase
-from seatrial.flows import catalogue
+from seatrial.flows import catalogue, record
 from seatrial.flows.demo_release import Played, damaged_copy, play, releases_of
 from seatrial.flows.deploy import Converted
 from seatrial.flows.develop import Developed, prepared
@@ -47,7 +47,7 @@ QUICK: Mapping[str, Any] = {
     "evaluation.f1_floor": 0.5,
     "evaluation.slice_floor": 0.5,
 }
-"""What `--quick` changes: fewer training rows, and floors such a model can reach. The gates themselves stay."""
+"""What `--quick` changes: fewer rows, seen more often, and floors such a model can reach. The gates themselves stay."""
 
 _REQUESTS = 100
 
@@ -61,7 +61,6 @@ class Summary:
         texts: held-out texts to ask about.
         seconds: how long everything up to serving took.
         releases: how versions took the place of others, or did not.
-        damaged_ratio: share of the texts sent to the damaged version that it cannot answer, where one was made.
         ready_s: how long the data plane took to be ready.
     """
 
@@ -75,7 +74,6 @@ class Summary:
     ready_s: float = 0.0
     latencies_ms: list[float] = field(default_factory=list)
     releases: list[Played] = field(default_factory=list)
-    damaged_ratio: float | None = None
 
     @property
     def ref(self) -> str:
@@ -94,11 +92,9 @@ class Summary:
 
     @property
     def passed(self) -> bool:
-        """Whether every finding passes, the version is in production, and no damaged one got there."""
+        """Whether every finding passes, the version is in production, and no release is open any more."""
         proven = self.developed.passed and self.converted.passed and self.in_production
-        return proven and all(
-            (one.phase is Phase.DONE) == (one.challenger == self.developed.version.version) for one in self.releases
-        )
+        return proven and all(one.phase.over for one in self.releases)
 
     @property
     def decision(self) -> str:
@@ -232,13 +228,13 @@ def release_all(summary: Summary, server: Server, progress: Progress) -> None:
 def _release_damaged(summary: Summary, project: Project, server: Server, progress: Progress) -> None:
     """Releases the version that has just been released once more, damaged in a way that no held-out text shows."""
     workshop, version = project.workshop, summary.developed.version
-    ref, before = VersionRef(version.name, version.version), releases_of(workshop, version.name)
+    before = releases_of(workshop, version.name)
     released = any(one.challenger == version.version and one.phase is Phase.DONE for one in before)
     if not released or any(one.champion == version.version and one.phase.over for one in before):
         return
     directory, dataset = workshop.settings.cache_dir / "demo" / "damaged", prepared(workshop, progress)
     with progress.step("damage a copy: rare words lose their vectors"):
-        summary.damaged_ratio = damaged_copy(workshop, ref, dataset, directory)
+        damaged_copy(record.source_of(workshop, version), dataset, directory)
     damaged = project.register(str(directory), labels=version.signature.labels, progress=progress)
     if not (damaged.passed and project.convert(damaged.version.ref, ("onnx-fp32",), progress=progress).passed):
         return  # a gate has seen it before any customer did
@@ -252,11 +248,10 @@ def _released(workshop: Workshop) -> Developed | None:
     number = workshop.store.aliases(name).get(Alias.PRODUCTION)
     if number is None or number not in done:
         return None
-    ref = VersionRef(name, number)
-    shown = catalogue.show(workshop, ref)
+    metrics = catalogue.show(workshop, VersionRef(name, number))["lineage"]["metrics"]
     findings = tuple(one for one in workshop.store.findings(name, number) if one.check.startswith("evaluation."))
     version = workshop.registry.get_version(name, number)
-    return Developed(version, findings, workshop.report_of(version), shown["lineage"]["metrics"])
+    return Developed(version, findings, workshop.report_of(version), metrics)
 
 
 def measure(summary: Summary, server: Server) -> None:

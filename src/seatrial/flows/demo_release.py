@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import getpass
+import itertools
 import shutil
 import time
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,15 +14,13 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from seatrial.bundle import MANIFEST_FILE, TOKENIZER_FILE
+from seatrial.bundle import MANIFEST_FILE, TOKENIZER_FILE, Bundle
 from seatrial.domain.dataset import Dataset
 from seatrial.domain.errors import UsageError
 from seatrial.domain.model import VersionRef
 from seatrial.domain.progress import Progress
 from seatrial.domain.release import Phase
 from seatrial.domain.release_plan import FULL_PERCENT
-from seatrial.flows import record
-from seatrial.flows.deploy import version_of
 from seatrial.flows.project import Project
 from seatrial.flows.release_start import ReleaseRequest, start
 from seatrial.flows.releases import foretell
@@ -31,10 +28,10 @@ from seatrial.loadgen.apart import run_apart
 from seatrial.loadgen.plan import Bounds, Closed, Load, Mix, Target
 from seatrial.store.releases import ReleaseRecord
 from seatrial.text.tokenizer import Tokenizer
-from seatrial.wiring.steering import steering
+from seatrial.wiring.steering import plan_of, steering
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["Played", "damaged_copy", "play", "played", "releases_of"]
+__all__ = ["Played", "damaged_copy", "play", "releases_of"]
 
 _FIRST_REQUESTS = 500
 """Asked before a release: production's own latencies are what the new version's are judged by."""
@@ -88,10 +85,10 @@ class Played:
 
 def releases_of(workshop: Workshop, model: str) -> list[Played]:
     """The releases on record, in order."""
-    return [played(found) for found in workshop.store.releases.of_model(model)]
+    return [_played(found) for found in workshop.store.releases.of_model(model)]
 
 
-def played(found: ReleaseRecord) -> Played:
+def _played(found: ReleaseRecord) -> Played:
     """A release as the demonstration tells of it."""
     state, steps = found.state, found.counters.steps
     return Played(
@@ -121,36 +118,32 @@ def play(project: Project, challenger: VersionRef, texts: Sequence[str], address
     workshop = project.workshop
     url = urlsplit(address)
     target = Target(str(url.hostname), int(url.port or 80))
-    rounds = (Mix(tuple(texts), seed=number) for number in range(_MOST_REQUESTS))
+    rounds = (Mix(tuple(texts), seed=number) for number in itertools.count())
     found = _latest(workshop, challenger)
     with progress.step(f"release {challenger}: {_power(project)}", total=_budget(project)) as shown:
         if found is None or found.state.phase.over:
             _ask(target, next(rounds), _FIRST_REQUESTS)
             found = _begin(workshop, challenger)
-        sent, outcomes = 0, Counter[str]()
+        sent = 0
         while not found.state.phase.over and sent < _MOST_REQUESTS:
-            answers = _ask(target, next(rounds), _BETWEEN_LOOKS)
-            outcomes.update(answers)
+            _ask(target, next(rounds), _BETWEEN_LOOKS)
             sent += _BETWEEN_LOOKS
             found = workshop.store.releases.get(found.state.release)
             shown.advance(_BETWEEN_LOOKS, note=f"{found.state.phase.value}, {_percent(found):g} %")
-    return played(found)
+    return _played(found)
 
 
-def damaged_copy(workshop: Workshop, ref: VersionRef, dataset: Dataset, directory: Path) -> float:
-    """A copy of a version's model, damaged as a broken transfer would: rare words have no vectors any more.
+def damaged_copy(source: Bundle, dataset: Dataset, directory: Path) -> None:
+    """A copy of a Hugging Face model, damaged as a broken transfer would: rare words have no vectors any more.
 
     Every word of the validation and test rows is left whole, so that nothing that looks at those rows can notice.
 
     Args:
-        directory: gets the Hugging Face model; made anew.
-
-    Returns:
-        The share of the training texts that have such a word, 0 to 1: what real customers would meet.
+        source: of the model, a transformer with a table of word embeddings.
+        directory: gets the copy; made anew.
     """
     from safetensors.numpy import load_file, save_file
 
-    source = record.source_of(workshop, version_of(workshop, ref))
     most_tokens = source.manifest.signature.max_tokens
     tokenizer = Tokenizer.from_file(source.directory / TOKENIZER_FILE, most_tokens)
     bad = np.zeros(tokenizer.token_ids, np.bool_)
@@ -164,8 +157,6 @@ def damaged_copy(workshop: Workshop, ref: VersionRef, dataset: Dataset, director
     (table,) = [name for name in weights if name.endswith("word_embeddings.weight")]
     weights[table][bad[: len(weights[table])]] = np.nan
     save_file(weights, weights_file, {"format": "pt"})
-    texts = dataset.train.texts
-    return sum(bool(bad[tokenizer.encode([text], most_tokens).ids].any()) for text in texts) / len(texts)
 
 
 def _percent(found: ReleaseRecord) -> float:
@@ -181,16 +172,16 @@ def _latest(workshop: Workshop, ref: VersionRef) -> ReleaseRecord | None:
 
 def _begin(workshop: Workshop, challenger: VersionRef) -> ReleaseRecord:
     with contextlib.closing(steering(workshop.settings)) as steered:
-        started = start(workshop, steered, ReleaseRequest(str(challenger), getpass.getuser(), time.time()))
+        started = start(workshop, steered, ReleaseRequest(str(challenger), workshop.actor, time.time()))
     if started.record is None:
         raise UsageError(started.decision.reason)
     return started.record
 
 
-def _ask(target: Target, mix: Mix, requests: int) -> Counter[str]:
-    """How many requests ended in which way."""
+def _ask(target: Target, mix: Mix, requests: int) -> None:
+    """Sends so many requests; how they end is the data plane's to count."""
     bounds = Bounds(warm_up_s=0.0, window_s=600.0, max_requests=requests)
-    return Counter(run_apart(Load(target, mix, closed=Closed(_CLIENTS), bounds=bounds)).total.outcomes)
+    run_apart(Load(target, mix, closed=Closed(_CLIENTS), bounds=bounds))
 
 
 def _power(project: Project) -> str:
@@ -198,6 +189,4 @@ def _power(project: Project) -> str:
 
 
 def _budget(project: Project) -> int:
-    from seatrial.wiring.steering import plan_of
-
     return sum(step.budget_requests for step in plan_of(project.settings).steps)

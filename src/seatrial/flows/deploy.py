@@ -17,7 +17,7 @@ from seatrial.flows.lock import project_lock
 from seatrial.flows.scores import scores_of
 from seatrial.wiring.workshop import Workshop
 
-__all__ = ["Converted", "convert", "first_release", "version_of"]
+__all__ = ["Converted", "convert", "first_release", "judged", "version_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,20 @@ def first_release(workshop: Workshop, version: ModelVersion) -> Decision | None:
     """Decides about a version where nothing is in production yet, and carries it out; None where something is."""
     if Alias.PRODUCTION in workshop.store.aliases(version.name):
         return None
-    served = f"{version.ref}/{workshop.settings.serving.artifact}"
-    findings = workshop.store.findings(version.name, version.version)
-    decision = decide_first_release(
-        served,
-        [finding for finding in findings if finding.subject == version.ref],
-        [finding for finding in findings if finding.subject == served],
-    )
+    decision = judged(workshop, version)
     record.decided(workshop, version, decision)
     return decision
+
+
+def judged(workshop: Workshop, version: ModelVersion) -> Decision:
+    """Whether a version may meet users: PROMOTE where all that was found about it and its served artifact passes.
+
+    Acts of people are no claims about the version.
+    """
+    served = f"{version.ref}/{workshop.settings.serving.artifact}"
+    found = workshop.store.findings(version.name, version.version)
+    return decide_first_release(
+        served,
+        [finding for finding in found if finding.subject == version.ref and not finding.check.startswith("human.")],
+        [finding for finding in found if finding.subject == served],
+    )

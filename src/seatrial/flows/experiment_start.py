@@ -12,8 +12,8 @@ from seatrial.domain.errors import ExperimentPlanError, UsageError
 from seatrial.domain.evidence import Finding, Verdict
 from seatrial.domain.experiment import Better, ExperimentPlan, Metric, MetricKind
 from seatrial.domain.model import Alias, ModelVersion, VersionRef
-from seatrial.domain.release import Action, decide_first_release
-from seatrial.flows.deploy import version_of
+from seatrial.domain.release import Action
+from seatrial.flows.deploy import judged, version_of
 from seatrial.store.experiments import ExperimentRecord
 from seatrial.wiring.comparing import own_metric
 from seatrial.wiring.workshop import Workshop
@@ -187,13 +187,7 @@ def _plan(
 
 def _against(workshop: Workshop, version: ModelVersion) -> tuple[Finding, ...]:
     """What forbids a version to meet users; the same as for a release, empty where nothing does."""
-    served = f"{version.ref}/{workshop.settings.serving.artifact}"
-    found = workshop.store.findings(version.name, version.version)
-    decision = decide_first_release(
-        version.ref,
-        [finding for finding in found if finding.subject == version.ref and not finding.check.startswith("human.")],
-        [finding for finding in found if finding.subject == served],
-    )
+    decision = judged(workshop, version)
     if decision.action is Action.PROMOTE:
         return ()
     failed = tuple(finding for finding in decision.findings if finding.verdict is not Verdict.PASS)

@@ -14,9 +14,8 @@ from seatrial.domain.release import (
     FrozenBaseline,
     ReleasePlan,
     ReleaseState,
-    decide_first_release,
 )
-from seatrial.flows.deploy import version_of
+from seatrial.flows.deploy import judged, version_of
 from seatrial.flows.release_acts import OVERRIDE, human_act
 from seatrial.flows.releases import foretell
 from seatrial.store.releases import ReleaseRecord
@@ -113,13 +112,7 @@ def _state(workshop: Workshop, version: ModelVersion, plan: ReleasePlan, request
 
 def _decision(workshop: Workshop, version: ModelVersion, power: Finding, acts: tuple[Finding, ...]) -> Decision:
     """Whether all that is known of the version, of its artifact and of the plan passes."""
-    served = f"{version.ref}/{workshop.settings.serving.artifact}"
-    found = workshop.store.findings(version.name, version.version)
-    about = decide_first_release(
-        version.ref,
-        [finding for finding in found if finding.subject == version.ref and not finding.check.startswith("human.")],
-        [finding for finding in found if finding.subject == served],
-    )
+    about = judged(workshop, version)
     findings = (*about.findings, power, *acts)
     if about.action is not Action.PROMOTE:
         return Decision(Action.HOLD, version.ref, about.reason, findings)

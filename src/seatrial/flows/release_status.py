@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from datetime import UTC, datetime
 from typing import Any
 
-from seatrial.domain.evidence import Finding
+from seatrial.domain.evidence import Finding, e_value
 from seatrial.domain.release import StepCounters
 from seatrial.store.releases import ReleaseRecord
 from seatrial.wiring.steering import decide
 from seatrial.wiring.workshop import Workshop
 
 __all__ = ["listed", "status"]
-
-_LARGEST_LOG = 700.0  # of what a float can hold
 
 
 def listed(workshop: Workshop, model: str) -> list[dict[str, Any]]:
@@ -77,5 +74,5 @@ def _evidence(findings: tuple[Finding, ...]) -> dict[str, float]:
     for finding in findings:
         if "log_e_of_guards" in finding.details:
             logs = {**finding.details["log_e_of_guards"], "together": finding.details["log_e"]}
-            return {guard: math.exp(min(log_e, _LARGEST_LOG)) for guard, log_e in logs.items()}
+            return {guard: e_value(log_e) for guard, log_e in logs.items()}
     return {}

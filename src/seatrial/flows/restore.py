@@ -135,7 +135,7 @@ class _Restoration:
             self._place_settings()
             kept = _aside(self._settings.home)
             self._staging.rename(self._settings.home)
-        except BaseException:
+        except BaseException:  # Ctrl-C too: nothing half-made stays, and whatever it was is told by who asked
             shutil.rmtree(self._staging, ignore_errors=True)
             raise
         _log.info("state restored", extra={"home": str(self._settings.home), "kept": str(kept or "")})

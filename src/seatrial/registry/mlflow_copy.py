@@ -57,8 +57,9 @@ def move_files(database: Path, before: str, after: str) -> None:
             for table, column in _text_columns(connection):
                 for old, new in moves:
                     connection.execute(
-                        f'UPDATE "{table}" SET "{column}" = ? || substr("{column}", ?) '  # noqa: S608  its own names
-                        f'WHERE "{column}" = ? OR substr("{column}", 1, ?) = ?',
+                        # Names cannot be parameters; these are the database's own, and quoted.
+                        f"UPDATE {table} SET {column} = ? || substr({column}, ?) "  # noqa: S608  see above
+                        f"WHERE {column} = ? OR substr({column}, 1, ?) = ?",
                         (new, len(old) + 1, old, len(old) + 1, f"{old}/"),
                     )
     except sqlite3.Error as error:
@@ -81,11 +82,16 @@ def _path(uri: str) -> str:
 
 
 def _text_columns(connection: sqlite3.Connection) -> list[tuple[str, str]]:
-    """Every column of text, by table."""
+    """Every column of text, by table; both quoted as SQL wants names."""
     tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'")
     return [
-        (table, column)
+        (_quoted(table), _quoted(column))
         for (table,) in tables.fetchall()
-        for _, column, kind, *_ in connection.execute(f'PRAGMA table_info("{table}")')
+        for _, column, kind, *_ in connection.execute(f"PRAGMA table_info({_quoted(table)})")
         if kind.upper().startswith(("VARCHAR", "TEXT", "CHAR", "CLOB"))
     ]
+
+
+def _quoted(name: str) -> str:
+    """A name as SQL takes any."""
+    return '"' + name.replace('"', '""') + '"'

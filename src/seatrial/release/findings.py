@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-
-from seatrial.domain.evidence import Finding, Verdict
+from seatrial.domain.evidence import Finding, Verdict, e_value
 from seatrial.domain.release import (
     SAMPLE_RATIO_CHECK,
     STEP_CHECK,
@@ -20,7 +18,6 @@ from seatrial.stats.sample_ratio import MISMATCH_LEVEL
 
 __all__ = ["bake_finding", "hard_stop_finding", "harm_finding", "sample_ratio_finding", "step_finding"]
 
-_LARGEST_LOG = 700.0  # of what a float can hold
 _WHAT = {
     "errors": "it fails more often",
     "latency": "it is slower",
@@ -46,7 +43,7 @@ def sample_ratio_finding(plan: ReleasePlan, state: ReleaseState, counters: Relea
     else:
         verdict, reason = Verdict.INCONCLUSIVE, "No unit has come yet: send traffic."
     return Finding(
-        SAMPLE_RATIO_CHECK, state.subject, verdict, reason, _e_value(log_e), _e_value(MISMATCH_LEVEL), units,
+        SAMPLE_RATIO_CHECK, state.subject, verdict, reason, e_value(log_e), e_value(MISMATCH_LEVEL), units,
         {"log_e": log_e, "step": state.step},
     )  # fmt: skip
 
@@ -59,17 +56,17 @@ def harm_finding(plan: ReleasePlan, state: ReleaseState, counters: ReleaseCounte
     if evidence.log_e >= level:
         verdict = Verdict.FAIL
         reason = (
-            f"Harm: {_WHAT[evidence.leading]} (evidence {_e_value(evidence.log_e):.3g}, limit {_e_value(level):.3g}, "
+            f"Harm: {_WHAT[evidence.leading]} (evidence {e_value(evidence.log_e):.3g}, limit {e_value(level):.3g}, "
             f"after {requests} requests)."
         )
     else:
         verdict = Verdict.PASS if requests else Verdict.INCONCLUSIVE
         reason = (
-            f"No harm found in {requests} requests (evidence {_e_value(evidence.log_e):.3g}, limit "
-            f"{_e_value(level):.3g})."
+            f"No harm found in {requests} requests (evidence {e_value(evidence.log_e):.3g}, limit "
+            f"{e_value(level):.3g})."
         )
     return Finding(
-        "release.harm", state.subject, verdict, reason, _e_value(evidence.log_e), _e_value(level), requests,
+        "release.harm", state.subject, verdict, reason, e_value(evidence.log_e), e_value(level), requests,
         {"log_e": evidence.log_e, "log_e_of_guards": evidence.guards},
     )  # fmt: skip
 
@@ -100,7 +97,7 @@ def step_finding(plan: ReleasePlan, state: ReleaseState, counters: ReleaseCounte
     else:
         verdict, reason = _unfinished(plan, missing, elapsed_s, idle=idle)
     return Finding(
-        STEP_CHECK, state.subject, verdict, reason, _e_value(log_e), _e_value(alarm_level(plan.alpha)), step.requests,
+        STEP_CHECK, state.subject, verdict, reason, e_value(log_e), e_value(alarm_level(plan.alpha)), step.requests,
         {"log_e_safe": log_e, "step": state.step, "percent": planned.percent, "counters": counters.to_json()},
     )  # fmt: skip
 
@@ -117,7 +114,7 @@ def bake_finding(plan: ReleasePlan, state: ReleaseState, counters: ReleaseCounte
     return Finding(
         "release.bake", state.subject, Verdict.FAIL if harm else Verdict.PASS,
         f"After the full rollout {failed}: {found}.",
-        _e_value(evidence.log_e), _e_value(level), counters.bake.requests,
+        e_value(evidence.log_e), e_value(level), counters.bake.requests,
         {"log_e": evidence.log_e, "log_e_of_guards": evidence.guards, "counters": counters.to_json()},
     )  # fmt: skip
 
@@ -163,7 +160,3 @@ def _hard_stop(plan: ReleasePlan, state: ReleaseState, challenger: ArmCounters, 
 
 def _failed_ratio(arm: ArmCounters) -> float:
     return arm.failed_requests / arm.requests if arm.requests else 0.0
-
-
-def _e_value(log_e: float) -> float:
-    return math.exp(min(log_e, _LARGEST_LOG))

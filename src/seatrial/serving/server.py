@@ -200,8 +200,8 @@ def serve(
     allow_connections(plane.settings.max_connections)
 
     def ready() -> None:
-        # What is loaded stays: looking through it for garbage, once in some thousand requests, would hold up the event
-        # loop and every worker for 50 to 250 ms.
+        # What is loaded stays: looking through it for garbage, once in some thousand requests, holds up the event loop
+        # and every worker for longer than most requests take.
         gc.freeze()
         on_ready()
 

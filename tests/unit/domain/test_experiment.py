@@ -31,7 +31,6 @@ PLAN = ExperimentPlan("e-1", "m", 1, 2, (BOUGHT,), (Metric("crashed", MetricKind
         (lambda: Epoch(0, 100.0, 0.0), "compares nothing"),
         (lambda: Epoch(-1, 50.0, 0.0), "impossible"),
         (lambda: Epoch(0, 50.0, float("nan")), "impossible"),
-        (lambda: Epoch.from_json({"number": 0}), "no epoch"),
         (lambda: replace(PLAN, experiment=""), "identifier"),
         (lambda: replace(PLAN, model="no model"), "name"),
         (lambda: replace(PLAN, control=0), "from 1"),

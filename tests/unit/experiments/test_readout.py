@@ -15,7 +15,7 @@ from seatrial.domain.evidence import Verdict, worst
 from seatrial.domain.experiment import Better, Epoch, ExperimentPlan, Metric, MetricKind, Side
 from seatrial.domain.readout import Judgement, MetricReadout, Readout, Standing
 from seatrial.experiments.findings import readout_findings
-from seatrial.experiments.join import Exposure, join
+from seatrial.experiments.join import Joiner, UnitExposed
 from seatrial.experiments.observations import ArmObservations, EpochObservations, Observations
 from seatrial.experiments.readout import readout
 from seatrial.stats.confidence_sequence import Sums
@@ -133,13 +133,15 @@ def test_an_epoch_too_small_for_its_interval_waits() -> None:
 
 def test_nobody_is_judged_before_the_outcome_window_is_over() -> None:
     plan = replace(PLAN, outcome_window_s=3600.0)
-    exposures = [Exposure(1.0, f"user-{n}", list(Side)[n % 2], 0) for n in range(2000)]
-    early = look(join(plan, HALF, exposures, [], 3000.0), plan)
+    joiner = Joiner(plan, HALF)
+    assert "No unit has come" in look(joiner.advance(0.0), plan).reason
+    for number in range(2000):
+        joiner.expose(UnitExposed(1.0, f"user-{number}", list(Side)[number % 2], 0))
+    early = look(joiner.advance(3000.0), plan)
     assert early.judgement is Judgement.COLLECT
     assert "no outcome window is over yet: the first ends in 601 s" in early.reason
     assert (early.control_units, early.metrics[0].control_units) == (1000, 0)
-    assert look(join(plan, HALF, exposures, [], 3601.0), plan).metrics[0].control_units == 1000
-    assert "No unit has come" in look(join(plan, HALF, [], [], 0.0), plan).reason
+    assert look(joiner.advance(3601.0), plan).metrics[0].control_units == 1000
 
 
 def test_a_small_proven_loss_within_the_margin_is_tolerated() -> None:
@@ -242,4 +244,3 @@ def test_the_findings_say_what_the_readout_says(
     shown = look(seen(control, treatment), replace(PLAN, most_units=most))
     expected = {Judgement.SHIP: Verdict.PASS, Judgement.COLLECT: Verdict.INCONCLUSIVE}
     assert worst(readout_findings(shown)) is expected.get(shown.judgement, Verdict.FAIL)
-    assert Readout.from_json(shown.to_json()) == shown

