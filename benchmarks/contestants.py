@@ -96,17 +96,21 @@ def ours(name: str, bundle: Path) -> Contestant:
         lambda port: [*command, "--port", str(port)],
         ready="/ready",
         checked=name == OURS,
-        environment={"SEATRIAL_HOME": str(Path(tempfile.gettempdir()) / f"seatrial-bench-{bundle.name}")},
     )
 
 
 @contextlib.contextmanager
 def serving(contestant: Contestant) -> Iterator[Target]:
-    """Runs a contestant until the block is left; it answers when the block begins."""
+    """Runs a contestant until the block is left; it answers when the block begins. Its state is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="seatrial-bench-") as home:
+        yield from _serving(contestant, {**os.environ, "SEATRIAL_HOME": home, **contestant.environment})
+
+
+def _serving(contestant: Contestant, environment: Mapping[str, str]) -> Iterator[Target]:
     port = free_port()
     process = subprocess.Popen(
         contestant.command(port),
-        env={**os.environ, **contestant.environment},
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=None if os.environ.get("BENCH_VERBOSE") else subprocess.DEVNULL,

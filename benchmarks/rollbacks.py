@@ -18,7 +18,6 @@ from benchmarks.hardships import Check
 from benchmarks.machine import run
 from benchmarks.material import MODEL
 from benchmarks.plane import Plane
-from seatrial.bundle import Bundle, write_bundle
 
 _ROUNDS = 3
 _WITHIN_S = 1.0
@@ -27,12 +26,11 @@ _PATIENCE_S = 30.0
 
 
 def rolled_back(project: Path, rounds: int = _ROUNDS) -> list[Check]:
-    """Runs the command on a copy of the demonstration's project, version 2 in production and version 1 loaded."""
+    """Runs the command on a copy of the demonstration's project: its version 2 in production, its version 1 loaded."""
     whole, command, start_up = [], [], []
     with tempfile.TemporaryDirectory(prefix="seatrial-rollback-") as directory:
         copy = Path(directory) / "project"
         shutil.copytree(project, copy)
-        _second_version(copy)
         for _ in range(rounds):
             with Plane(copy, f"{MODEL}@1") as plane:
                 _promoted(copy, plane)
@@ -52,9 +50,7 @@ def rolled_back(project: Path, rounds: int = _ROUNDS) -> list[Check]:
 
 def _timed(project: Path, plane: Plane) -> tuple[float, dict[str, Any]]:
     """Seconds until the first answer of version 1, and what the command printed."""
-
     line = [sys.executable, "-P", "-m", "seatrial.cli", "release", "rollback", "-C", str(project), "--json"]
-
     environment = {**os.environ, "SEATRIAL_CONTROL__DATA_PLANE_URL": f"http://127.0.0.1:{plane.internal_port}"}
     started_s = time.monotonic()
     process = subprocess.Popen(line, env=environment, stdout=subprocess.PIPE, text=True)
@@ -70,39 +66,6 @@ def _started() -> float:
     started_s = time.monotonic()
     run([sys.executable, "-P", "-m", "seatrial.cli", "--version"])
     return time.monotonic() - started_s
-
-
-def _second_version(project: Path) -> None:
-    """Registers the version in production once more, with a bundle of its own, as version 2."""
-
-    from seatrial.domain.model import Lineage, VersionRef
-    from seatrial.flows import record
-    from seatrial.flows.project import Project
-
-    with Project(project) as opened:
-        workshop = opened.workshop
-        first = workshop.registry.get_version(MODEL, 1)
-        original = workshop.index.resolve(VersionRef(MODEL, 1), opened.settings.serving.artifact, verify=False)
-        lineage = Lineage(key="0" * 64)
-        source = _copied(original, None, project / "source")
-        second = workshop.registry.create_version(MODEL, first.signature, lineage, source.directory)
-        record.registered(workshop, second, original, lineage)
-        record.artifact_made(
-            workshop, second, _copied(original, second.version, opened.settings.bundles_dir / MODEL / "2")
-        )
-
-
-def _copied(original: Bundle, version: int | None, parent: Path) -> Bundle:
-    """The same files as a bundle of another version, or as the source of one that has no number yet."""
-    manifest = original.manifest
-
-    def fill(where: Path) -> None:
-        for name in manifest.files:
-            (where / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(original.directory / name, where / name)
-
-    artifact = manifest.artifact if version else replace(manifest.artifact, name="source")
-    return write_bundle(parent / artifact.name, replace(manifest, version=version, artifact=artifact), fill)
 
 
 def _promoted(project: Path, plane: Plane) -> None:
@@ -121,6 +84,8 @@ def _promoted(project: Path, plane: Plane) -> None:
         state = replace(started, phase=Phase.BAKING, step=len(plan.steps) - 1, since_s=time.time())
         begun = Decision(Action.ADVANCE, state.subject, "The measurement begins it.", ())
         store = opened.workshop.store
+        back = {Alias.PRODUCTION: 1, Alias.PREVIOUS: None}
+        store.move_aliases(MODEL, back, actor="bench", reason="The measurement begins before it.", findings=[])
         store.releases.begin(ReleaseRecord(state, plan, FrozenBaseline((), (), ())), begun, (), "bench")
         moves = {Alias.PRODUCTION: 2, Alias.PREVIOUS: 1}
         store.move_aliases(MODEL, moves, actor="bench", reason="The measurement promotes it.", findings=[])

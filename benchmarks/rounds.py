@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -197,9 +199,13 @@ def _instrumented(material: Material) -> Iterator[tuple[Target, subprocess.Popen
     command = [sys.executable, "-m", "benchmarks.instrumented", "serve"]
     command += ["--bundle", str(material.artifacts["onnx-fp32"]), "--port", str(port)]
     command += ["--internal-port", "0", "--grpc-port", "0"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    ) as process:
+    with (
+        tempfile.TemporaryDirectory(prefix="seatrial-bench-") as home,
+        subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+            env={**os.environ, "SEATRIAL_HOME": home},
+        ) as process,
+    ):  # fmt: skip
         try:
             await_answer(port, "/ready", process)
             yield Target("127.0.0.1", port), process

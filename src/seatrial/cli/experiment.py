@@ -26,6 +26,44 @@ _METRIC = "NAME[:mean|:binary|:rare|:ratio][:lower]"
 
 
 @app.command()
+def plan(
+    metric: Annotated[str, typer.Option(metavar=f"{_METRIC}[:gain=X|:margin=X]", help="What is to be shown.")],
+    value: Annotated[float, typer.Option(help="The metric today.")],
+    effect: Annotated[
+        float, typer.Option(help="The difference to be shown, of a rare metric relative; default: its gain or margin.")
+    ] = 0.0,
+    deviation: Annotated[
+        float | None, typer.Option(help="Standard deviation over units; default: that of a metric of 0 and 1.")
+    ] = None,
+    share: Share = 50.0,
+    project: ProjectDir = HERE,
+    as_json: Json = False,
+) -> None:
+    """Say how many units an experiment needs before it can show an effect, or that a margin is kept."""
+    from seatrial.flows.experiment_start import parse_metric
+    from seatrial.wiring.comparing import units_needed
+
+    with open_project(project) as opened:
+        needed = units_needed(
+            opened.settings,
+            parse_metric(metric, guardrail=":margin=" in metric),
+            value=value,
+            effect=effect,
+            deviation=deviation,
+            share_percent=share,
+        )
+    if as_json:
+        print_json(needed)
+    elif needed["wanted_power"] is None:
+        say(f"{needed['metric']}: no number of units that was tried is enough: look for a larger effect.")
+    else:
+        say(
+            f"{needed['metric']}: shown after {needed['median']:,.0f} units in half of all experiments, after "
+            f"{needed['wanted_power']:,.0f} in 80 %; {needed['exposed']:,.0f} of these get version b."
+        )
+
+
+@app.command()
 def start(
     b: Annotated[str, typer.Option("--b", metavar="V", help="The version to compare: a number or an alias.")],
     metric: Annotated[list[str], typer.Option(metavar=f"{_METRIC}[:gain=X]", help="What must get better; repeat.")],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +12,12 @@ from typing import Any
 from seatrial.config import Settings
 from seatrial.domain.errors import UnreachableError
 from seatrial.domain.evidence import Finding
-from seatrial.domain.experiment import Better, Metric, MetricKind
+from seatrial.domain.experiment import Better, ExperimentPlan, Metric, MetricKind
 from seatrial.domain.readout import Readout
 from seatrial.store.experiments import ExperimentRecord
 from seatrial.wiring.steering import Steering
 
-__all__ = ["Compared", "compare", "journal_pages", "own_metric", "write_page"]
+__all__ = ["Compared", "compare", "journal_pages", "own_metric", "units_needed", "write_page"]
 
 _PAGE_ENTRIES = 5_000
 
@@ -58,6 +59,34 @@ def compare(settings: Settings, steering: Steering, record: ExperimentRecord, no
             missed = missed or gap
         seen = feeder.seen(now_s)
     return Compared(seen.readout, readout_findings(seen.readout), seen.observations.to_json(), missed, seen.looks)
+
+
+def units_needed(
+    settings: Settings, metric: Metric, *, value: float, effect: float, deviation: float | None, share_percent: float
+) -> dict[str, float | str | None]:
+    """Units until a metric shows an effect, or a guardrail its margin; see `experiments.planning`.
+
+    Args:
+        value: of the metric today.
+        effect: the difference to be shown, in the metric's unit, of a rare one relative; 0: its least gain.
+        deviation: standard deviation over units; None: that of a metric of 0 and 1.
+        share_percent: the treatment's share of the units.
+
+    Returns:
+        ``metric``, and units of both versions: ``median`` and ``wanted_power``, and of the latter ``exposed``; None
+        where so many are not enough.
+
+    Raises:
+        ExperimentPlanError: the metric cannot have these values, or there is no effect to look for.
+    """
+    from seatrial.experiments import planning
+
+    metrics, guardrails = ((Metric("primary"),), (metric,)) if metric.margin else ((metric,), ())
+    plan = ExperimentPlan("plan", settings.model.name, 1, 2, metrics, guardrails, settings.experiments.alpha)
+    expected = planning.Expectation(value, effect, deviation)
+    needed = planning.units_needed(plan, metric, expected, treatment_percent=share_percent)
+    figures = {name: getattr(needed, name) for name in ("median", "wanted_power", "exposed")}
+    return {"metric": metric.name, **{name: units if math.isfinite(units) else None for name, units in figures.items()}}
 
 
 def write_page(settings: Settings, record: ExperimentRecord, compared: Compared) -> Path:

@@ -183,3 +183,17 @@ def test_unknown_versions_and_second_experiments_are_refused(seatrial: Command, 
     told(seatrial, house, "start", "--b", "2", "--metric", "bought")
     assert "is under way" in refused(seatrial, house, "start", "--b", "2", "--metric", "bought")
     assert "Experiment" in seatrial("release", "start", f"{MODEL}@2", "-C", house.directory).err
+
+
+def test_a_plan_says_how_many_units_it_takes(seatrial: Command, house: House) -> None:
+    needed = told(seatrial, house, "plan", "--metric", "bought:binary", "--value", "0.2", "--effect", "0.02")
+    assert 10_000 < needed["median"] < 16_000 < needed["wanted_power"] < 30_000
+    assert needed["exposed"] == needed["wanted_power"] / 2
+    more = told(seatrial, house, "plan", "--metric", "bought:binary", "--value", "0.2", "--effect", "0.01")
+    assert more["median"] > 2 * needed["median"]
+    held = seatrial(
+        "experiment", "plan", "--metric", "right:binary:margin=0.02", "--value", "0.9", "-C", house.directory
+    )
+    assert held.code == 0
+    assert held.out.startswith("right: shown after ")
+    assert "which effect" in refused(seatrial, house, "plan", "--metric", "bought:binary", "--value", "0.2")
