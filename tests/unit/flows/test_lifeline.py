@@ -6,13 +6,17 @@ import subprocess
 import sys
 
 _CHILD = """
-import signal
+import signal, sys, time
 from seatrial.flows.lifeline import end_with_stdin
 
-signal.signal(signal.SIGTERM, lambda *_: print("told to end", flush=True))
+def told(*_):
+    print("told to end", flush=True)
+    sys.exit(0)  # wherever it is by now: the signal may come before the sleep
+
+signal.signal(signal.SIGTERM, told)
 end_with_stdin()
 print("runs", flush=True)
-signal.pause()
+time.sleep(60)
 """
 
 
