@@ -232,9 +232,11 @@ def test_a_version_that_slows_down_after_the_full_rollout_is_brought_back(tmp_pa
 
     def script(call: int) -> float:
         late = bool(sites) and Phase.BAKING in sites[0].seen
-        return waits(2 * USUAL_S if late else USUAL_S)(call)
+        return waits(4 * USUAL_S if late else USUAL_S)(call)
 
-    with site(tmp_path, script, {**ONE_STEP, "release.alpha": 0.002}, waits(USUAL_S)) as here:
+    # Time enough to be found on a machine that is so busy that the champion was not quick either.
+    settings = {**ONE_STEP, "release.alpha": 0.002, "release.bake_s": 60.0}
+    with site(tmp_path, script, settings, waits(USUAL_S)) as here:
         sites.append(here)
         assert here.release().phase is Phase.ROLLED_BACK
         assert Phase.BAKING in here.seen, "no harm was seen before"
